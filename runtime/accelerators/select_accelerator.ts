@@ -1,0 +1,79 @@
+import { info } from "../core/messages.ts";
+import { closest } from "../core/suggest.ts";
+import type { Accelerator } from "./accelerator.ts";
+import { availableAccelerators } from "./available_accelerators.ts";
+import { ACCELERATOR_NAMES, LOADERS } from "./registry.ts";
+
+/** Options of {@linkcode selectAccelerator}. */
+export interface SelectAcceleratorOptions {
+  /** Whose option `accelerator` is, for messages. Default: `Fabric`. */
+  owner?: string;
+  /** Whether to say which accelerator a general name (`auto`, `cpu`) became. Default: true. */
+  announce?: boolean;
+}
+
+/** What `auto` tries, in this order. webgpu is taken only when asked for. */
+const AUTO = ["cuda", "wasm"] as const;
+
+const announced = new Set<string>();
+
+/**
+ * Finds the accelerator of a name. Imports the code of that one only and starts no engine: call its `load` for that.
+ *
+ * `auto` is the first that works of cuda and wasm; `gpu` means cuda; `cpu` is wasm until this project has a native engine. One
+ * line says what a general name became, once a process.
+ *
+ * @throws {RangeError} for a name that is none
+ * @throws {Error} for one that does not work here; the message says why, what to do, and what is available
+ *
+ * @example
+ * ```ts
+ * const accelerator = await selectAccelerator("wasm");
+ * const { description } = await accelerator.load({});
+ * if (!description.startsWith("wasm")) throw new Error(description);
+ * ```
+ */
+export async function selectAccelerator(
+  name: string = "auto",
+  options: SelectAcceleratorOptions = {},
+): Promise<Accelerator> {
+  const { owner = "Fabric", announce = true } = options;
+  const say = (text: string) => {
+    if (!announce || announced.has(text)) return;
+    announced.add(text);
+    info(text);
+  };
+  if (!(ACCELERATOR_NAMES as readonly string[]).includes(name)) {
+    const meant = closest(String(name), ACCELERATOR_NAMES);
+    throw new RangeError(
+      `You selected an invalid accelerator name: \`accelerator: ${JSON.stringify(name)}\`. ` +
+        (meant ? `Did you mean "${meant}"? ` : "") + `Available names are: ${ACCELERATOR_NAMES.join(", ")}.`,
+    );
+  }
+  if (name === "auto") return await firstThatWorks(say);
+  const wanted = (name === "gpu" ? "cuda" : name) as Accelerator["name"];
+  const accelerator = await LOADERS[wanted]?.();
+  const probe = await accelerator?.probe() ??
+    { available: false, reason: "this version has no such engine", remedy: 'Leave it at "auto", or try "webgpu".' };
+  if (!accelerator || !probe.available) {
+    const { reason, remedy } = probe as { reason: string; remedy: string };
+    const available = ["auto", ...await availableAccelerators()].map((name) => `"${name}"`).join(", ");
+    throw new Error(
+      `\`accelerator: "${name}"\` can not run on this system: ${reason}. ${remedy} The following are available and can be ` +
+        `passed into the \`accelerator\` option of \`${owner}\`: ${available}.`,
+    );
+  }
+  if (wanted === "cpu") say(`accelerator: cpu is computed by wasm (${probe.detail}) in this version`);
+  return accelerator;
+}
+
+async function firstThatWorks(say: (text: string) => void): Promise<Accelerator> {
+  for (const name of AUTO) {
+    const accelerator = await LOADERS[name]?.();
+    const probe = await accelerator?.probe();
+    if (!accelerator || !probe?.available) continue;
+    say(`accelerator: ${name} (${probe.detail})`);
+    return accelerator;
+  }
+  throw new Error(`no accelerator works on this system; tried ${AUTO.join(", ")}`);
+}
