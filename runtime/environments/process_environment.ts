@@ -1,0 +1,28 @@
+import type { Variables } from "./variables.ts";
+
+/** Read one by one where a process may read only some variables. */
+const KNOWN = [
+  ...["RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "GROUP_WORLD_SIZE"],
+  ...["MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"],
+  ...["TORCHELASTIC_USE_AGENT_STORE", "CUDA_VISIBLE_DEVICES", "LIBZMQ_PATH"],
+  ...["RUN_ID", "RESTART", "STORE", "ACCELERATOR", "STRATEGY", "DEVICES", "NUM_NODES", "NODE_RANK", "MAIN_ADDRESS"]
+    .map((name) => `WEFT_${name}`),
+  ...["MAIN_PORT", "PRECISION", "TIMEOUT", "RENDEZVOUS_TIMEOUT", "MAX_RESTARTS", "TERMINAL", "ERROR_FILE", "GRACE"]
+    .map((name) => `WEFT_${name}`),
+  ...["LAUNCHER_PID", "LAUNCHED_BY", "SILENCE", "SEED", "SEED_WORKERS", "LOG_DIR", "TEE"].map((name) => `WEFT_${name}`),
+];
+
+/**
+ * The variables of this process that it may read: never asks for a permission, and takes a variable that it may not read for an
+ * unset one. With the command line, the only reader of the environment; everything else takes its result.
+ */
+export function processEnvironment(): Variables {
+  if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
+  const variables: Record<string, string | undefined> = {};
+  for (const variable of KNOWN) {
+    if (Deno.permissions.querySync({ name: "env", variable }).state === "granted") {
+      variables[variable] = Deno.env.get(variable);
+    }
+  }
+  return variables;
+}

@@ -1,0 +1,79 @@
+import { flag, integer, seconds, text, type Variables } from "./variables.ts";
+
+/** What the launcher, or the person at the shell, sets by environment variable. A field is absent if its variable is. */
+export interface Settings {
+  /** `WEFT_ACCELERATOR`, as given, e.g. `wasm`. */
+  readonly accelerator?: string;
+  /** `WEFT_STRATEGY`, as given, e.g. `ddp`. */
+  readonly strategy?: string;
+  /** `WEFT_DEVICES`, as given, e.g. `2`, `auto`, `0,1`. */
+  readonly devices?: string;
+  /** `WEFT_NUM_NODES`: hosts. */
+  readonly numNodes?: number;
+  /** `WEFT_PRECISION`, as given, e.g. `16-mixed`. */
+  readonly precision?: string;
+  /** `WEFT_TIMEOUT`: how long a collective waits for the other ranks, in seconds. */
+  readonly timeoutSeconds?: number;
+  /** `WEFT_RENDEZVOUS_TIMEOUT`: how long ranks wait to find each other, in seconds. */
+  readonly rendezvousTimeoutSeconds?: number;
+  /** `WEFT_MAX_RESTARTS`: how often a failed run may be started again. */
+  readonly maxRestarts?: number;
+  /** `WEFT_TERMINAL`: columns of the launcher's terminal; absent where there is none. */
+  readonly terminalColumns?: number;
+  /** `WEFT_ERROR_FILE`: where a rank writes what it threw. */
+  readonly errorFile?: string;
+  /** `WEFT_LAUNCHER_PID`: the process that a rank must not outlive. */
+  readonly launcherPid?: number;
+  /** `WEFT_LAUNCHED_BY`: whether the ranks were started by the command line or by `fabric.launch()` in the script itself. */
+  readonly launchedBy?: "command line" | "script";
+  /** `WEFT_SILENCE`: codes of warnings that are not said, comma-separated in the variable. Empty if it is unset. */
+  readonly silencedWarnings: readonly string[];
+  /** `LIBZMQ_PATH`: the libzmq to use instead of the one that npm installs. */
+  readonly libzmqPath?: string;
+  /** `WEFT_SEED`: the seed that `seed_everything()` takes if it is given none. */
+  readonly seed?: number;
+  /** `WEFT_SEED_WORKERS`: whether data loading workers are seeded too. */
+  readonly seedWorkers?: boolean;
+}
+
+/**
+ * Reads the settings from environment variables.
+ *
+ * @throws RangeError or TypeError naming the variable and its value, if that is not what the variable may hold
+ *
+ * @example
+ * ```ts
+ * const settings = readSettings({ WEFT_DEVICES: "2", WEFT_SILENCE: "few-workers,log-folder" });
+ * console.assert(settings.devices === "2");
+ * console.assert(settings.silencedWarnings.length === 2);
+ * ```
+ */
+export function readSettings(variables: Variables): Settings {
+  const launchedBy = text(variables, "WEFT_LAUNCHED_BY");
+  if (launchedBy !== undefined && launchedBy !== "command line" && launchedBy !== "script") {
+    throw new TypeError(
+      `The environment variable WEFT_LAUNCHED_BY=${launchedBy} must be "command line" or "script": unset it, the launcher sets it`,
+    );
+  }
+  const settings: Settings = {
+    accelerator: text(variables, "WEFT_ACCELERATOR"),
+    strategy: text(variables, "WEFT_STRATEGY"),
+    devices: text(variables, "WEFT_DEVICES"),
+    numNodes: integer(variables, "WEFT_NUM_NODES", { min: 1 }),
+    precision: text(variables, "WEFT_PRECISION"),
+    timeoutSeconds: seconds(variables, "WEFT_TIMEOUT"),
+    rendezvousTimeoutSeconds: seconds(variables, "WEFT_RENDEZVOUS_TIMEOUT"),
+    maxRestarts: integer(variables, "WEFT_MAX_RESTARTS"),
+    terminalColumns: integer(variables, "WEFT_TERMINAL", { min: 1 }),
+    errorFile: text(variables, "WEFT_ERROR_FILE"),
+    launcherPid: integer(variables, "WEFT_LAUNCHER_PID", { min: 1 }),
+    launchedBy,
+    silencedWarnings: (text(variables, "WEFT_SILENCE") ?? "").split(",").map((code) => code.trim()).filter(Boolean),
+    libzmqPath: text(variables, "LIBZMQ_PATH"),
+    seed: integer(variables, "WEFT_SEED", { max: 4294967295 }),
+    seedWorkers: flag(variables, "WEFT_SEED_WORKERS"),
+  };
+  return Object.freeze(
+    Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as unknown as Settings,
+  );
+}

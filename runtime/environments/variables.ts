@@ -1,0 +1,59 @@
+/** Environment variables by name, as `Deno.env.toObject()` gives them. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What an integer in a variable must be. */
+export interface IntegerRange {
+  /** Default: 0. */
+  min?: number;
+  /** Default: the largest safe integer. */
+  max?: number;
+}
+
+/**
+ * The variable's text, or undefined if it is unset or empty: `VAR= command` is how a shell unsets a variable for one command.
+ */
+export function text(variables: Variables, name: string): string | undefined {
+  return variables[name]?.trim() || undefined;
+}
+
+/**
+ * The variable as an integer, or undefined if it is unset or empty.
+ * @throws RangeError naming the variable and its value, if that is not an integer within the range
+ */
+export function integer(variables: Variables, name: string, range: IntegerRange = {}): number | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
+  const number = /^[+-]?\d+$/.test(value) ? Number(value) : NaN;
+  if (number >= min && number <= max) return number;
+  const expected = max === Number.MAX_SAFE_INTEGER
+    ? `an integer of at least ${min}`
+    : `an integer from ${min} to ${max}`;
+  throw new RangeError(`The environment variable ${name}=${value} must be ${expected}: correct or unset it`);
+}
+
+/**
+ * The variable as a positive number of seconds, or undefined if it is unset or empty.
+ * @throws RangeError naming the variable and its value, if it is not a positive number
+ */
+export function seconds(variables: Variables, name: string): number | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (number > 0 && number < Infinity) return number;
+  throw new RangeError(
+    `The environment variable ${name}=${value} must be a positive number of seconds, e.g. ${name}=60: correct or unset it`,
+  );
+}
+
+/**
+ * The variable as a yes or no, or undefined if it is unset or empty.
+ * @throws TypeError naming the variable and its value, if it is neither
+ */
+export function flag(variables: Variables, name: string): boolean | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  if (/^(1|true|yes|on)$/i.test(value)) return true;
+  if (/^(0|false|no|off)$/i.test(value)) return false;
+  throw new TypeError(`The environment variable ${name}=${value} must be 1 or 0: correct or unset it`);
+}
