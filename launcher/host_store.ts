@@ -1,0 +1,19 @@
+import { StoreServer } from "../runtime/comm/store_server.ts";
+
+/** The store through which ranks find each other, listening. */
+export interface HostedStore extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * Starts the store.
+ * @throws Error naming address and port, if it cannot listen there
+ */
+export async function hostStore({ address, port }: { address: string; port: number }): Promise<HostedStore> {
+  return await StoreServer.listen({ address, port });
+}
+
+/** Whether an address can be reached from this host only. */
+export function isLoopback(address: string): boolean {
+  return address === "localhost" || address === "::1" || /^127(\.\d+){3}$/.test(address);
+}

@@ -1,0 +1,50 @@
+/**
+ * Weft's command line: runs a script once for each device. See docs/launcher.md, or
+ *
+ *     deno run -A launcher/main.ts --help
+ */
+import { selectDevices } from "../runtime/devices/select_devices.ts";
+import { processEnvironment } from "../runtime/environments/process_environment.ts";
+import { readSettings } from "../runtime/environments/settings.ts";
+import { helpText } from "./help.ts";
+import { launchRanks } from "./launch.ts";
+import { parseCommandLine } from "./parse_command_line.ts";
+import { resolveScript } from "./resolve_script.ts";
+
+/** What is wrong with how the launcher was called. */
+const USAGE_ERROR = 2;
+
+/** Runs the launcher with these arguments and returns its exit code. Errors go to standard error, one line each. */
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const variables = processEnvironment();
+    const commandLine = parseCommandLine(args, variables);
+    if (commandLine.help) {
+      console.log(helpText());
+      return 0;
+    }
+    const { options } = commandLine;
+    const script = await resolveScript(commandLine.script);
+    const devices = await selectDevices({ ...options, optionPrefix: "--" });
+    const { exitCode } = await launchRanks(script, {
+      ...options,
+      devices,
+      args: commandLine.args,
+      graceMs: options.graceSeconds * 1000,
+      settings: {
+        ...readSettings(variables),
+        ...{ accelerator: options.accelerator, devices: options.devices, strategy: options.strategy },
+        ...{ precision: options.precision, maxRestarts: options.maxRestarts, numNodes: options.numNodes },
+        timeoutSeconds: options.timeoutSeconds,
+        rendezvousTimeoutSeconds: options.rendezvousTimeoutSeconds,
+        launchedBy: "command line",
+      },
+    });
+    return exitCode;
+  } catch (error) {
+    console.error(`weft: ${error instanceof Error ? error.message : error}`);
+    return USAGE_ERROR;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,80 @@
+/** One option of the command line: what parses it, documents it and names its environment variable. */
+export interface LauncherOption {
+  readonly name: string;
+  /** Takes its place if the option is not given. */
+  readonly variable: string;
+  /** What the value is called in the help; absent for a switch. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** Every option of the launcher, in the order of its help. */
+export const LAUNCHER_OPTIONS = [
+  {
+    name: "devices",
+    variable: "WEFT_DEVICES",
+    value: "N",
+    help: "devices on this host, one rank each: a number, auto or -1 for all, a list such as 0,1 (default: auto)",
+  },
+  {
+    name: "accelerator",
+    variable: "WEFT_ACCELERATOR",
+    value: "NAME",
+    help: "auto, cpu, wasm, webgpu, cuda, gpu (default: what the script says, else auto)",
+  },
+  {
+    name: "strategy",
+    variable: "WEFT_STRATEGY",
+    value: "NAME",
+    help: "how the ranks train together, e.g. ddp (default: what the script says, else auto)",
+  },
+  {
+    name: "precision",
+    variable: "WEFT_PRECISION",
+    value: "NAME",
+    help: "e.g. 32-true, 16-mixed (default: what the script says, else 32-true)",
+  },
+  { name: "num-nodes", variable: "WEFT_NUM_NODES", value: "N", help: "hosts; start the launcher on each (default: 1)" },
+  { name: "node-rank", variable: "WEFT_NODE_RANK", value: "N", help: "which of the hosts this one is (default: 0)" },
+  {
+    name: "main-address",
+    variable: "WEFT_MAIN_ADDRESS",
+    value: "IP",
+    help: "where the host with node rank 0 listens (default: 127.0.0.1)",
+  },
+  { name: "main-port", variable: "WEFT_MAIN_PORT", value: "PORT", help: "its port (default: one that is free)" },
+  {
+    name: "max-restarts",
+    variable: "WEFT_MAX_RESTARTS",
+    value: "N",
+    help: "restarts after a failure; accepted and passed on, this version does not restart (default: 0)",
+  },
+  {
+    name: "log-dir",
+    variable: "WEFT_LOG_DIR",
+    value: "DIR",
+    help: "write the output of rank N to DIR/rank_N.stdout.log and .stderr.log, not to the terminal",
+  },
+  { name: "tee", variable: "WEFT_TEE", help: "with --log-dir: write it to the terminal too" },
+  {
+    name: "timeout",
+    variable: "WEFT_TIMEOUT",
+    value: "SECONDS",
+    help: "how long a rank waits for the others in a collective (default: 1800)",
+  },
+  {
+    name: "rendezvous-timeout",
+    variable: "WEFT_RENDEZVOUS_TIMEOUT",
+    value: "SECONDS",
+    help: "how long ranks wait to find each other (default: 300)",
+  },
+  {
+    name: "grace",
+    variable: "WEFT_GRACE",
+    value: "SECONDS",
+    help: "how long ranks may take to end after TERM, before they get KILL (default: 10)",
+  },
+] as const satisfies readonly LauncherOption[];
+
+/** The name of an option, without the dashes. */
+export type OptionName = typeof LAUNCHER_OPTIONS[number]["name"];

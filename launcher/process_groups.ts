@@ -1,0 +1,83 @@
+/**
+ * Sends a signal to all processes of the groups that have these leaders. A group that is gone is no error.
+ * @param signal e.g. `SIGTERM`
+ */
+export function signalGroups(leaders: Iterable<number>, signal: Deno.Signal): void {
+  for (const leader of leaders) {
+    try {
+      Deno.kill(-leader, signal);
+    } catch (error) {
+      // EPERM: macOS says so of a group of which only zombies are left.
+      if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+    }
+  }
+}
+
+/**
+ * Which of the groups have a living process. Zombies do not count: where the init process of a container never collects them, their
+ * group exists as long as the container, so asking the kernel whether the group exists is not enough.
+ */
+export async function livingGroups(leaders: readonly number[]): Promise<Set<number>> {
+  const wanted = new Set(leaders), living = new Set<number>();
+  for (const { group, state } of await processTable()) {
+    if (wanted.has(group) && !/^[ZX]/.test(state)) living.add(group);
+  }
+  return living;
+}
+
+/**
+ * The processes that inherited these variables, whatever group or session they moved to (Linux, with all permissions; elsewhere none are found).
+ * @param marks `NAME=value`, all of which a process must have
+ */
+export async function processesMarked(marks: readonly string[]): Promise<number[]> {
+  const found: number[] = [];
+  if (Deno.build.os !== "linux") return found;
+  for (const pid of await processIds()) {
+    if (pid === Deno.pid) continue;
+    try {
+      const variables = new TextDecoder().decode(await Deno.readFile(`/proc/${pid}/environ`)).split("\0");
+      if (marks.every((mark) => variables.includes(mark))) found.push(pid);
+    } catch {
+      // Ended since, or another user's.
+    }
+  }
+  return found;
+}
+
+async function processTable(): Promise<{ group: number; state: string }[]> {
+  if (Deno.build.os === "linux") {
+    try {
+      return await readProc();
+    } catch {
+      // Without all permissions Deno hides /proc; ps does not need them.
+    }
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pgid=,stat="], stderr: "null" }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n").map((line) => {
+    const [group, state] = line.trim().split(/\s+/);
+    return { group: Number(group), state };
+  });
+}
+
+async function readProc(): Promise<{ group: number; state: string }[]> {
+  // Asked of this process first, so that a lack of permission is told from a process that has just ended.
+  await Deno.readTextFile(`/proc/${Deno.pid}/stat`);
+  const table = [];
+  for (const pid of await processIds()) {
+    try {
+      // `PID (name) STATE PPID PGRP …`, where the name may hold spaces and parentheses.
+      const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+      const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      table.push({ group: Number(group), state });
+    } catch {
+      // Ended since.
+    }
+  }
+  return table;
+}
+
+async function processIds(): Promise<number[]> {
+  const ids = [];
+  for await (const entry of Deno.readDir("/proc")) if (/^\d+$/.test(entry.name)) ids.push(Number(entry.name));
+  return ids;
+}
