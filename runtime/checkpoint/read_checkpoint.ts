@@ -17,7 +17,7 @@ export interface ReadCheckpointOptions {
  * tensors by name. Tensors come as host tensors that belong to the caller; nothing in the file is run.
  *
  * Before memory is taken, the header's sizes, offsets, names, types and shapes are held against the file; after reading, the digest.
- * A file whose digest was removed on purpose (metadata key `weft.sha256`, say after editing weights in Python) is read without it.
+ * A file that was changed on purpose, say weights edited in Python, is read without a digest if its metadata key `weft.sha256` is "".
  *
  * @throws CheckpointError if there is no such file, it is damaged, cut short, no checkpoint, or of a newer version
  */
@@ -58,12 +58,12 @@ async function readTensor(
   return { dtype: info.dtype, shape: info.shape, data };
 }
 
-/** The digest of a file as it is read; undefined if the file has none. */
+/** The digest of a file as it is read; undefined if the file is not ours or says that it has none. */
 function startDigest(
-  { header, headerBytes }: OpenCheckpoint,
+  { header, headerBytes, state }: OpenCheckpoint,
 ): { update: (chunk: Uint8Array) => void; finish(): void } | undefined {
   const expected = header.metadata.get(DIGEST_KEY);
-  if (expected === undefined) return undefined;
+  if (expected === "" || expected === undefined && !state) return undefined;
   // Only our own writer puts the digest first; elsewhere it cannot have been computed over this header.
   const at = 8 + `{"__metadata__":{"${DIGEST_KEY}":"`.length;
   const blank = headerBytes.slice();
@@ -75,7 +75,7 @@ function startDigest(
       if (hash.digest("hex") === expected) return;
       throw new Error(
         `its content does not match its digest, so it was damaged or changed after it was written. Use another copy; if it was ` +
-          `changed on purpose, save it without the metadata key ${DIGEST_KEY}`,
+          `changed on purpose, save it with the metadata key ${DIGEST_KEY} set to ""`,
       );
     },
   };

@@ -76,7 +76,7 @@ export async function writeCheckpoint(
     if (signal?.aborted && cause === signal.reason) throw cause;
     throw new CheckpointError(
       `Could not save the checkpoint ${path}: failed to ${doing} (${(cause as Error).message}). ${
-        remedy(cause, folder)
+        remedy(cause, { doing, folder })
       } ` +
         `What was at this path before is unchanged.`,
       path,
@@ -110,19 +110,21 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function remedy(cause: unknown, folder: string): string {
+function remedy(cause: unknown, { doing, folder }: { doing: string; folder: string }): string {
   const code = (cause as { code?: string }).code;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
     return `Free space on the disk of ${folder}, or save to another folder.`;
+  }
+  if (
+    code === "ENOTDIR" || cause instanceof Deno.errors.NotADirectory || doing === "make its folder" && code === "EEXIST"
+  ) {
+    return "A part of the path is a file, not a folder: save under another path.";
   }
   if (code === "EISDIR" || code === "ENOTEMPTY" || code === "EEXIST") {
     return "There is a folder of this name: save under another one.";
   }
   if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable || code === "EROFS") {
     return `Give this process the right to write to ${folder}, or save to another folder.`;
-  }
-  if (code === "ENOTDIR" || cause instanceof Deno.errors.NotADirectory) {
-    return "A part of the path is a file, not a folder: save under another path.";
   }
   return "Save to another folder if it goes on.";
 }
