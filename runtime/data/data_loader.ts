@@ -1,13 +1,15 @@
 import type { HostArray, HostTensor } from "../tensor/host_tensor.ts";
 import type { StateDict } from "../tensor/state.ts";
 import type { tf } from "../tensor/tf.ts";
-import { TensorScope } from "./batch_scope.ts";
+import { TensorScope } from "../tensor/scope.ts";
 import { collate } from "./collate.ts";
 import { type Dataset, type HostBatch, isMapStyle, type IterableDataset, type SampleContext } from "./dataset.ts";
 import { type Feed, type Item, mapFeed, streamFeed } from "./feeds.ts";
 import { describe } from "./host_values.ts";
 import { type DataLoaderOptions, type ResolvedLoaderOptions, resolveLoaderOptions } from "./loader_options.ts";
-import { deriveSeed, Random } from "./random.ts";
+import { deriveSeed } from "../seed/derive_seed.ts";
+import { Random } from "../seed/random.ts";
+import { globalSeed } from "../seed/seed_everything.ts";
 import { batchCount, BatchSampler, cutBatches } from "./samplers/batch_sampler.ts";
 import { isReproducible } from "./samplers/distributed_sampler_wrapper.ts";
 import { RandomSampler } from "./samplers/random_sampler.ts";
@@ -42,7 +44,7 @@ class Loader<B = unknown> implements AsyncIterable<B>, AsyncDisposable {
   constructor(dataset: Dataset<unknown> | IterableDataset<unknown> | unknown[], options: DataLoaderOptions = {}) {
     this.dataset = asDataset(dataset);
     this.options = resolveLoaderOptions(this.dataset, options);
-    this.#seed = this.options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0];
+    this.#seed = this.options.seed ?? globalSeed() ?? crypto.getRandomValues(new Uint32Array(1))[0];
     const { batchSampler } = this.options;
     if (batchSampler) this.sampler = batchSampler instanceof BatchSampler ? batchSampler.sampler : undefined;
     else if (isMapStyle(this.dataset)) {

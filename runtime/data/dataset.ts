@@ -1,5 +1,5 @@
 import type { HostTensor } from "../tensor/host_tensor.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../seed/random.ts";
 import type { Transform } from "./transforms/transform.ts";
 
 /** What a batch is in the process's own memory: tensors at the leaves of arrays and records. */

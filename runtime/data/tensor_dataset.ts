@@ -1,7 +1,7 @@
 import type { HostArray, HostTensor } from "../tensor/host_tensor.ts";
 import { type BatchRequest, checkIndex, type Dataset, type SampleContext } from "./dataset.ts";
 import { asHostTensor, newArrayLike, sizeOf } from "./host_values.ts";
-import { Random } from "./random.ts";
+import { Random } from "../seed/random.ts";
 import { Compose } from "./transforms/compose.ts";
 import { type LookupPlan, Transform } from "./transforms/transform.ts";
 
@@ -22,7 +22,7 @@ type Columns<C extends readonly (HostTensor | HostArray)[]> = { -readonly [K in 
  * console.assert(x.data[0] === 3 && y.data[0] === 1);
  * ```
  */
-export class TensorDataset<C extends readonly (HostTensor | HostArray)[] = HostTensor[]>
+export class TensorDataset<C extends readonly (HostTensor | HostArray)[] = (HostTensor | HostArray)[]>
   implements Dataset<Columns<C>> {
   readonly length: number;
   readonly #columns: HostTensor[];

@@ -3,6 +3,7 @@ import { DataLoader } from "../../runtime/data/data_loader.ts";
 import { BatchSampler, DistributedSampler, RandomSampler, SequentialSampler } from "../../runtime/data/samplers.ts";
 import { TensorDataset } from "../../runtime/data/tensor_dataset.ts";
 import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
+import { seed_everything, unseedRandom } from "../../runtime/seed/seed_everything.ts";
 import { tf } from "../../runtime/tensor/tf.ts";
 
 await tf.setBackend("cpu");
@@ -300,4 +301,28 @@ Deno.test("an empty dataset in order has no batches", async () => {
   const loader = new DataLoader([] as number[], { batchSize: 4 });
   assert.equal(loader.length, 0);
   for await (const _ of loader) assert.fail("a batch of nothing");
+});
+
+Deno.test("loaders zipped by hand free their own batches, in whatever order they go on", async () => {
+  const before = tf.memory().numTensors;
+  const a = new DataLoader(tenRows(), { batchSize: 5 })[Symbol.asyncIterator]();
+  const b = new DataLoader(tenRows(), { batchSize: 5 })[Symbol.asyncIterator]();
+  for (;;) {
+    const [left, right] = [await a.next(), await b.next()];
+    if (left.done || right.done) break;
+    assert.deepEqual([...left.value[0].dataSync()], [...right.value[0].dataSync()]);
+  }
+  await b.next();
+  assert.equal(tf.memory().numTensors, before);
+});
+
+Deno.test("without a seed of its own a shuffled loader takes that of seed_everything, as a rank's share does", async () => {
+  seed_everything(11, { verbose: false });
+  try {
+    const loader = new DataLoader(tenRows(), { batchSize: 10, shuffle: true });
+    const share = new DistributedSampler({ length: 10 }, { numReplicas: 1, rank: 0, seed: 11 });
+    assert.deepEqual((await labels(loader)).flat(), [...share].map((i) => 10 * i));
+  } finally {
+    unseedRandom();
+  }
 });

@@ -1,6 +1,7 @@
 import { rejectUnknownOptions } from "../../core/suggest.ts";
 import type { StateDict } from "../../tensor/state.ts";
-import { deriveSeed, Random } from "../random.ts";
+import { deriveSeed } from "../../seed/derive_seed.ts";
+import { Random } from "../../seed/random.ts";
 import { checkEpoch, checkSeed, type EpochSampler, type Sized } from "./sampler.ts";
 
 /** Options of {@linkcode DistributedSampler}. */

@@ -1,5 +1,5 @@
 import type { HostTensor } from "../../tensor/host_tensor.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../../seed/random.ts";
 import { Transform } from "./transform.ts";
 
 /** A function of one's own as a transform. It must not change the tensor that it is given. */

@@ -1,5 +1,5 @@
 import type { HostTensor } from "../../tensor/host_tensor.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../../seed/random.ts";
 import { newArrayLike } from "../host_values.ts";
 import { Transform } from "./transform.ts";
 

@@ -1,5 +1,5 @@
 import type { HostTensor } from "../../tensor/host_tensor.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../../seed/random.ts";
 
 /**
  * What a chain of transforms does to uint8 values, where each output value depends on one input value (and its channel) alone:
