@@ -1,0 +1,86 @@
+import { libraryFiles } from "../../tensorflow_library/library_files.ts";
+import { type Api, cString, SYMBOLS } from "./symbols.ts";
+import { withoutInformation } from "./without_information.ts";
+
+/** What is called of the C library: `dlopen` with flags of our choice, and a copy to foreign memory that costs one call. */
+const C_LIBRARY = {
+  dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+  dlerror: { parameters: [], result: "pointer" },
+  memcpy: { parameters: ["pointer", "buffer", "usize"], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** RTLD_LAZY, RTLD_GLOBAL and RTLD_NODELETE as the two systems number them. */
+const FLAGS = { linux: 0x1 | 0x100 | 0x1000, darwin: 0x1 | 0x8 | 0x80 } as Record<string, number>;
+const C_LIBRARY_FILE = { linux: "libc.so.6", darwin: "libSystem.B.dylib" } as Record<string, string>;
+
+/** `absl::SetMinLogLevel` as TensorFlow 2.21 exports it. */
+const SET_MIN_LOG_LEVEL = "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE";
+
+/** An opened TensorFlow. */
+export interface OpenedLibrary {
+  readonly api: Api;
+  /** Copies bytes into foreign memory. */
+  readonly copyTo: (target: Deno.PointerObject, source: Uint8Array<ArrayBuffer>) => void;
+  /** E.g. `2.21.0`. */
+  readonly version: string;
+}
+
+const opened = new Map<string, OpenedLibrary>();
+
+/**
+ * Opens the libraries of a folder; blocks for some 0.3 s, once. They stay open until the process ends: TensorFlow's threads may run
+ * while it exits, so the libraries are pinned (RTLD_NODELETE), whoever closes them.
+ * @throws Error with what the dynamic linker says, or what symbol is missing
+ */
+export function openLibrary(directory: string): OpenedLibrary {
+  const before = opened.get(directory);
+  if (before) return before;
+  const files = libraryFiles();
+  const flags = FLAGS[Deno.build.os];
+  if (!files || flags === undefined) throw new Error(`TensorFlow's library cannot be opened on ${Deno.build.os}`);
+  const { dlopen, dlerror, memcpy } = Deno.dlopen(C_LIBRARY_FILE[Deno.build.os], C_LIBRARY).symbols;
+  for (const [index, file] of files.entries()) {
+    const path = `${directory}/${file}`;
+    // The framework speaks while it is opened, before it can be told not to.
+    const handle = index === 0 ? withoutInformation(() => dlopen(cString(path), flags)) : dlopen(cString(path), flags);
+    if (!handle) {
+      const reason = dlerror();
+      throw new Error(
+        `cannot open ${path}: ${
+          reason ? Deno.UnsafePointerView.getCString(reason) : "the dynamic linker gave no reason"
+        }. ` +
+          "Run `deno task setup --force`, or name another TensorFlow by TENSORFLOW_LIB_DIR",
+      );
+    }
+    if (index === 0) hushInformation(path);
+  }
+  const path = `${directory}/${files[1]}`;
+  let api: Api;
+  try {
+    api = Deno.dlopen(path, SYMBOLS).symbols;
+  } catch (cause) {
+    throw new Error(
+      `${path} is no TensorFlow that can be used: ${cause instanceof Error ? cause.message : cause}. ` +
+        "Version 2.21 is what this runtime is tested with: `deno task setup` gets it",
+      { cause },
+    );
+  }
+  const library: OpenedLibrary = {
+    api,
+    copyTo: (target, source) => void memcpy(target, source, BigInt(source.byteLength)),
+    version: Deno.UnsafePointerView.getCString(api.TF_Version()!),
+  };
+  opened.set(directory, library);
+  return library;
+}
+
+/** Keeps TensorFlow from announcing itself on standard error for every rank; warnings and errors stay. One of another version talks. */
+function hushInformation(framework: string): void {
+  try {
+    Deno.dlopen(framework, { [SET_MIN_LOG_LEVEL]: { parameters: ["i32"], result: "void" } }).symbols[SET_MIN_LOG_LEVEL](
+      1,
+    );
+  } catch {
+    // Not 2.21.
+  }
+}

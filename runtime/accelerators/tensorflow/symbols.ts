@@ -1,0 +1,80 @@
+const P = "pointer", B = "buffer", I = "i32", L = "i64", Z = "usize", V = "void";
+
+/**
+ * The functions of TensorFlow's C API that are called, by their declarations in tensorflow/c/c_api.h, tf_tensor.h, tf_status.h,
+ * tf_tstring.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset`).
+ */
+export const SYMBOLS = {
+  TF_Version: { parameters: [], result: P },
+  TF_NewStatus: { parameters: [], result: P },
+  TF_DeleteStatus: { parameters: [P], result: V },
+  TF_GetCode: { parameters: [P], result: I },
+  TF_Message: { parameters: [P], result: P },
+
+  TFE_NewContextOptions: { parameters: [], result: P },
+  TFE_ContextOptionsSetConfig: { parameters: [P, B, Z, P], result: V },
+  TFE_DeleteContextOptions: { parameters: [P], result: V },
+  TFE_NewContext: { parameters: [P, P], result: P },
+  TFE_DeleteContext: { parameters: [P], result: V },
+  TFE_ContextListDevices: { parameters: [P, P], result: P },
+  TF_DeviceListCount: { parameters: [P], result: I },
+  TF_DeviceListName: { parameters: [P, I, P], result: P },
+  TF_DeviceListType: { parameters: [P, I, P], result: P },
+  TF_DeleteDeviceList: { parameters: [P], result: V },
+
+  TF_AllocateTensor: { parameters: [I, B, I, Z], result: P },
+  TF_DeleteTensor: { parameters: [P], result: V },
+  TF_TensorData: { parameters: [P], result: P },
+  TF_TensorByteSize: { parameters: [P], result: Z },
+  TF_TensorElementCount: { parameters: [P], result: L },
+  TF_StringInit: { parameters: [P], result: V },
+  TF_StringCopy: { parameters: [P, B, Z], result: V },
+  TF_StringDealloc: { parameters: [P], result: V },
+  TF_StringGetDataPointer: { parameters: [P], result: P },
+  TF_StringGetSize: { parameters: [P], result: Z },
+
+  TFE_NewTensorHandle: { parameters: [P, P], result: P },
+  TFE_DeleteTensorHandle: { parameters: [P], result: V },
+  TFE_TensorHandleResolve: { parameters: [P, P], result: P },
+  TFE_TensorHandleCopyToDevice: { parameters: [P, P, B, P], result: P },
+  TFE_TensorHandleDataType: { parameters: [P], result: I },
+  TFE_TensorHandleNumDims: { parameters: [P, P], result: I },
+  TFE_TensorHandleDim: { parameters: [P, I, P], result: L },
+
+  TFE_NewOp: { parameters: [P, B, P], result: P },
+  TFE_OpReset: { parameters: [P, B, P, P], result: V },
+  TFE_DeleteOp: { parameters: [P], result: V },
+  TFE_OpAddInput: { parameters: [P, P, P], result: V },
+  TFE_Execute: { parameters: [P, B, B, P], result: V },
+  TFE_OpSetAttrType: { parameters: [P, B, I], result: V },
+  TFE_OpSetAttrInt: { parameters: [P, B, L], result: V },
+  TFE_OpSetAttrIntList: { parameters: [P, B, B, I], result: V },
+  TFE_OpSetAttrBool: { parameters: [P, B, "u8"], result: V },
+  TFE_OpSetAttrBoolList: { parameters: [P, B, B, I], result: V },
+  TFE_OpSetAttrFloat: { parameters: [P, B, "f32"], result: V },
+  TFE_OpSetAttrFloatList: { parameters: [P, B, B, I], result: V },
+  TFE_OpSetAttrString: { parameters: [P, B, B, Z], result: V },
+  TFE_OpSetAttrShape: { parameters: [P, B, B, I, P], result: V },
+
+  TF_NewGraph: { parameters: [], result: P },
+  TF_DeleteGraph: { parameters: [P], result: V },
+  TF_GraphOperationByName: { parameters: [P, B], result: P },
+  TF_NewSessionOptions: { parameters: [], result: P },
+  TF_DeleteSessionOptions: { parameters: [P], result: V },
+  TF_LoadSessionFromSavedModel: { parameters: [P, P, B, B, I, P, P, P], result: P },
+  TF_DeleteSession: { parameters: [P, P], result: V },
+  TF_SessionRun: { parameters: [P, P, B, B, I, B, B, I, P, I, P, P], result: V },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The opened C API. */
+export type Api = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+const encoder = new TextEncoder();
+const strings = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/** A C string of a name that comes again: of an op, an attribute, a device. It is kept forever. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  let bytes = strings.get(text);
+  if (!bytes) strings.set(text, bytes = encoder.encode(text + "\0"));
+  return bytes;
+}
