@@ -1,0 +1,472 @@
+import { setImmediate } from "node:timers";
+import { CollectiveMismatchError, CommTimeoutError, RankFailedError } from "../core/errors.ts";
+import { callSite } from "./call_site.ts";
+import { describe, type Dtype, FrameType, Head, HEAD_BYTES, type Kind, type Op, type Signature } from "./frame.ts";
+import type { WaitOptions } from "./store.ts";
+import type { Transport } from "./transport.ts";
+
+/** How long a collective waits unless told otherwise: 30 minutes. */
+export const COLLECTIVE_TIMEOUT_MS = 30 * 60_000;
+/** How long ranks that disagree wait to hear what the others called. */
+const CONSULT_MS = 1000;
+/** How long a collective may go on before the event loop gets a turn. */
+const BREATH_MS = 10;
+const EMPTY = new Uint8Array(0);
+
+/** Options of {@linkcode Exchange}. */
+export interface ExchangeOptions {
+  /** How often the run was restarted: frames of another generation are dropped. Default: 0. */
+  generation?: number;
+  /** What all ranks of the group know and nobody else: frames without it are dropped. Default: 0n. */
+  token?: bigint;
+  /** Default: 30 minutes. */
+  collectiveTimeoutMs?: number;
+  /** The number of the first collective, 1 unless the group itself needs some before the user's. Default: 1. */
+  firstSequence?: number;
+  /** Milliseconds of a clock that never goes back. Default: performance.now. */
+  now?: () => number;
+}
+
+/** A payload that came early: for the next collective, or for a later step of this one. */
+interface Early {
+  head: Head;
+  payload: Uint8Array;
+}
+
+/** What a rank says it called. */
+interface Report {
+  signature: Signature;
+  site: string;
+}
+
+/**
+ * Carries out one collective after the other over a transport: numbers them, checks that the ranks agree, and turns what goes
+ * wrong into errors that every rank gets. How a collective moves its data is not its business.
+ */
+export class Exchange {
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly #transport: Transport;
+  readonly #generation: number;
+  readonly #token: bigint;
+  readonly #timeoutMs: number;
+  readonly #now: () => number;
+  readonly #head = new Head();
+  readonly #control = new Head();
+  /** The number of the collective that runs or ran last. */
+  #sequence: number;
+  #signature: Signature | undefined;
+  #trace: Error = new Error();
+  #signal: AbortSignal | undefined;
+  #turnTimeoutMs = 0;
+  #deadline = 0;
+  #isGivingUp = false;
+  #lastBreath = 0;
+  #early: Early[] = [];
+  readonly #reports = new Map<number, Map<number, Report>>();
+  #hasReported = false;
+  #disagrees = false;
+  /** By rank that left: how many collectives it had finished. */
+  readonly #left = new Map<number, number>();
+  #held: Uint8Array[] = [];
+  #failure: Error | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  /** The head of the frame that {@linkcode receive} or {@linkcode receiveAny} returned last. */
+  arrived: Head;
+
+  constructor(transport: Transport, options: ExchangeOptions = {}) {
+    this.rank = transport.rank;
+    this.worldSize = transport.worldSize;
+    this.#transport = transport;
+    this.#sequence = (options.firstSequence ?? 1) - 1;
+    this.#generation = options.generation ?? 0;
+    this.#token = options.token ?? 0n;
+    this.#timeoutMs = options.collectiveTimeoutMs ?? COLLECTIVE_TIMEOUT_MS;
+    this.#now = options.now ?? (() => performance.now());
+    this.#head.stamp(this.rank, this.#generation, this.#token);
+    this.#control.stamp(this.rank, this.#generation, this.#token);
+    this.arrived = this.#head;
+  }
+
+  /** Queues a collective; it starts when those before it are done. `trace` is an Error made where the user called. */
+  run<T>(signature: Signature, options: WaitOptions & { trace: Error }, body: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => this.#turn(signature, options, body));
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * Queues a frame of this collective.
+   * @param inPlace the payload is not copied; it stays unchanged until the other has it, which the closing barrier ensures
+   */
+  send(to: number, step: number, payload: Uint8Array = EMPTY, inPlace = false): void {
+    const head = this.#head;
+    head.step = step;
+    head.length = payload.byteLength;
+    if (inPlace) this.#held.push(payload);
+    this.#transport.send(to, head, payload, inPlace);
+  }
+
+  /** The payload of a step, which lasts until the next call. */
+  async receive(from: number, step: number): Promise<Uint8Array> {
+    for (let i = 0; i < this.#early.length; i++) {
+      const { head, payload } = this.#early[i];
+      if (head.sequence !== this.#sequence || head.source !== from || head.step !== step) continue;
+      this.#early.splice(i, 1);
+      this.arrived = head;
+      return payload;
+    }
+    for (;;) {
+      const payload = this.#take() ?? await this.#next();
+      if (this.arrived.source === from && this.arrived.step === step) return payload;
+      this.#keep(this.arrived, payload);
+    }
+  }
+
+  /** The payload of any step below `limit` of any rank, which lasts until the next call; {@linkcode arrived} tells whose. */
+  async receiveAny(limit: number): Promise<Uint8Array> {
+    const i = this.#early.findIndex(({ head }) => head.sequence === this.#sequence && head.step < limit);
+    if (i >= 0) {
+      const [{ head, payload }] = this.#early.splice(i, 1);
+      this.arrived = head;
+      return payload;
+    }
+    for (;;) {
+      const payload = this.#take() ?? await this.#next();
+      if (this.arrived.step < limit) return payload;
+      this.#keep(this.arrived, payload);
+    }
+  }
+
+  /** Tells the others that this rank failed. Their collectives reject, and from now on this rank's do. */
+  async abort(reason: Error, lingerMs = 1000): Promise<void> {
+    if (!this.#closing) {
+      this.#failure ??= reason;
+      this.#tellFailure(reason);
+      this.#transport.wake();
+      await this.#close(lingerMs);
+    }
+    await this.#closing;
+  }
+
+  /** Leaves the group: what was sent still reaches the others, what was queued rejects. */
+  async close(lingerMs = 2000): Promise<void> {
+    if (!this.#closing) {
+      const whole = !this.#failure;
+      this.#failure ??= new Error("the process group was closed while this collective was waiting");
+      if (whole) this.#sayGoodbye();
+      this.#transport.wake();
+      await this.#close(whole ? lingerMs : Math.min(lingerMs, 500));
+    }
+    await this.#closing;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  #close(lingerMs: number): Promise<void> {
+    this.#closing = (async () => {
+      await this.#tail;
+      await this.#transport.close(lingerMs);
+      this.#held = [];
+      this.#early = [];
+    })();
+    return this.#closing;
+  }
+
+  async #turn<T>(signature: Signature, options: WaitOptions & { trace: Error }, body: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw this.#closedError(signature);
+    if (this.#failure) throw this.#failure;
+    this.#sequence++;
+    this.#signature = signature;
+    this.#trace = options.trace;
+    this.#hasReported = false;
+    this.#disagrees = false;
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    this.#lastBreath = this.#now();
+    this.#deadline = this.#lastBreath + timeoutMs;
+    this.#head.sign(FrameType.data, this.#sequence, signature);
+    const abort = () => this.#transport.wake();
+    options.signal?.addEventListener("abort", abort);
+    this.#signal = options.signal;
+    this.#turnTimeoutMs = timeoutMs;
+    try {
+      this.#checkAbort();
+      this.#welcomeEarly();
+      if (this.#disagrees) await this.#consult();
+      const result = await body();
+      this.#held.length = 0;
+      return result;
+    } catch (error) {
+      const known = this.#failure !== undefined;
+      this.#failure ??= error as Error;
+      if (!known) this.#tellFailure(this.#failure);
+      throw this.#failure;
+    } finally {
+      options.signal?.removeEventListener("abort", abort);
+      this.#signal = undefined;
+      this.#signature = undefined;
+      this.#transport.release();
+      this.#reports.delete(this.#sequence);
+    }
+  }
+  /** Whatever has arrived for this collective and is there now. */
+  #take(): Uint8Array | undefined {
+    for (let arrival; (arrival = this.#transport.receive());) {
+      const { head, payload, isCut } = arrival;
+      if (!head.isOurs || !head.belongsTo(this.#generation, this.#token)) continue;
+      const source = head.source;
+      if (source >= this.worldSize || source === this.rank) continue;
+      if (isCut) {
+        throw new Error(
+          `a frame from rank ${source} for ${this.#named()} is damaged: it has ${payload.byteLength} of ${head.length} bytes`,
+        );
+      }
+      if (head.type !== FrameType.data) {
+        this.#obey(head, payload);
+        if (this.#disagrees) return undefined;
+        continue;
+      }
+      if (head.sequence > this.#sequence) {
+        if (head.sequence === this.#sequence + 1) this.#keep(head, payload);
+      } else if (head.sequence === this.#sequence) {
+        if (!head.agreesWith(this.#head)) {
+          this.#disagrees = true;
+          return undefined;
+        }
+        this.arrived = head;
+        return payload;
+      }
+    }
+    return undefined;
+  }
+
+  /** Waits for what {@linkcode #take} would return. */
+  async #next(): Promise<Uint8Array> {
+    for (;;) {
+      this.#checkAbort();
+      if (this.#disagrees) await this.#consult();
+      for (const [rank, finished] of this.#left) {
+        if (finished < this.#sequence) throw this.#leftError(rank, finished);
+      }
+      const now = this.#now();
+      if (now >= this.#deadline) await this.#giveUp();
+      if (now - this.#lastBreath > BREATH_MS) await this.#breathe();
+      else if (!this.#transport.waitBriefly()) {
+        // Between looking and sleeping nothing is lost: the wait ends at once if something came.
+        const here = this.#take();
+        if (here) return here;
+        if (!this.#disagrees && !this.#failure && !this.#signal?.aborted) {
+          await this.#transport.wait(this.#deadline - this.#now());
+          this.#lastBreath = this.#now();
+        }
+      }
+      if (this.#failure) throw this.#failure;
+      const payload = this.#take();
+      if (payload) return payload;
+    }
+  }
+
+  async #breathe(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#lastBreath = this.#now();
+  }
+
+  #checkAbort(): void {
+    if (this.#failure) throw this.#failure;
+    this.#signal?.throwIfAborted();
+  }
+
+  #keep(head: Head, payload: Uint8Array): void {
+    this.#early.push({ head: new Head(head.bytes.slice(0, HEAD_BYTES).buffer), payload: payload.slice() });
+  }
+
+  /** Looks at what came for this collective before it was called here. */
+  #welcomeEarly(): void {
+    this.#early = this.#early.filter(({ head }) => head.sequence >= this.#sequence);
+    for (const { head } of this.#early) {
+      if (!head.agreesWith(this.#head)) this.#disagrees = true;
+    }
+    for (const report of this.#reports.get(this.#sequence)?.values() ?? []) this.#weigh(report);
+  }
+
+  /** Handles a frame that carries no data. */
+  #obey(head: Head, payload: Uint8Array): void {
+    const source = head.source;
+    if (head.type === FrameType.goodbye) this.#left.set(source, head.sequence);
+    else if (head.type === FrameType.abort) {
+      const told = parse(payload) as {
+        name: string;
+        message: string;
+        stack?: string;
+        operation?: string;
+        host?: string;
+      };
+      const { operation, host } = told;
+      // Whose time is over as well will say himself who is missing.
+      if (this.#isGivingUp && told.name === "CommTimeoutError") return;
+      const where = this.#signature ? ` while rank ${this.rank} was in ${this.#named()}` : "";
+      const cause = Object.assign(new Error(told.message), { name: told.name, stack: told.stack });
+      this.#failure ??= new RankFailedError(`rank ${source} failed${where}: ${told.name}: ${told.message}`, {
+        rank: source,
+        ...(operation && { operation }),
+        ...(host && { host }),
+      }, { cause });
+      throw this.#failure;
+    } else if (head.type === FrameType.report) {
+      const sequence = head.sequence;
+      if (sequence < this.#sequence || sequence > this.#sequence + 1) return;
+      const report = parse(payload) as unknown as Report;
+      const known = this.#reports.get(sequence) ?? new Map<number, Report>();
+      this.#reports.set(sequence, known.set(source, report));
+      if (sequence === this.#sequence && this.#signature) this.#weigh(report);
+    }
+  }
+
+  /** Compares what another rank says it called with what was called here, and says so in turn. */
+  #weigh(report: Report): void {
+    if (!agree(report.signature, this.#signature!)) this.#disagrees = true;
+    this.#report();
+  }
+
+  /** Tells all ranks what was called here, once. */
+  #report(): void {
+    if (this.#hasReported) return;
+    this.#hasReported = true;
+    this.#tellAll(FrameType.report, { signature: this.#signature!, site: callSite(this.#trace) });
+  }
+
+  #tellAll(type: number, content?: object): void {
+    this.#control.sign(type, this.#sequence, this.#signature ?? NOTHING);
+    const payload = content ? new TextEncoder().encode(JSON.stringify(content)) : EMPTY;
+    this.#control.length = payload.byteLength;
+    for (let to = 0; to < this.worldSize; to++) {
+      if (to !== this.rank) this.#transport.send(to, this.#control, payload, false);
+    }
+  }
+
+  #tellFailure(reason: Error): void {
+    if (reason instanceof CollectiveMismatchError || reason instanceof RankFailedError) return;
+    const { name, message, stack } = reason;
+    const operation = this.#signature?.kind;
+    this.#tellAll(FrameType.abort, {
+      name: String(name ?? "Error").slice(0, 200),
+      message: String(message ?? reason).slice(0, 4000),
+      stack: stack?.slice(0, 3000),
+      operation,
+    });
+  }
+
+  #sayGoodbye(): void {
+    this.#control.sign(FrameType.goodbye, this.#signature ? this.#sequence - 1 : this.#sequence, NOTHING);
+    this.#control.length = 0;
+    for (let to = 0; to < this.worldSize; to++) {
+      if (to !== this.rank) this.#transport.send(to, this.#control, EMPTY, false);
+    }
+  }
+
+  /** Asks the others what they called, for a second at most. */
+  async #hearOthers(): Promise<Map<number, Report>> {
+    this.#report();
+    const until = this.#now() + CONSULT_MS;
+    for (;;) {
+      for (let arrival; (arrival = this.#transport.receive());) {
+        const { head, payload, isCut } = arrival;
+        const trusted = head.isOurs && head.belongsTo(this.#generation, this.#token) && !isCut;
+        if (trusted && head.source < this.worldSize && head.type !== FrameType.data) this.#obey(head, payload);
+      }
+      const known = this.#reports.get(this.#sequence) ?? new Map<number, Report>();
+      const left = until - this.#now();
+      const silent = range(this.worldSize).filter((rank) =>
+        rank !== this.rank && !known.has(rank) && !this.#left.has(rank)
+      );
+      if (silent.length === 0 || left <= 0) return known;
+      await this.#transport.wait(left);
+      if (this.#closing) throw this.#failure;
+    }
+  }
+
+  /** Ranks disagree: finds out who called what and throws. */
+  async #consult(): Promise<never> {
+    const reports = await this.#hearOthers();
+    throw this.#mismatch(reports);
+  }
+
+  #mismatch(reports: Map<number, Report>): CollectiveMismatchError {
+    reports.set(this.rank, { signature: this.#signature!, site: callSite(this.#trace) });
+    const lines = range(this.worldSize).map((rank) => {
+      const report = reports.get(rank);
+      const finished = this.#left.get(rank);
+      if (report) return `  rank ${rank}: ${describe(report.signature)} at ${report.site}`;
+      return finished === undefined ? `  rank ${rank}: not heard from` : `  rank ${rank}: left the group`;
+    });
+    return new CollectiveMismatchError(
+      `ranks disagree about collective ${this.#sequence} of the process group:\n${lines.join("\n")}\n` +
+        "Every rank must call the same collectives in the same order, with the same sizes and types.",
+    );
+  }
+
+  #leftError(rank: number, finished: number): CollectiveMismatchError {
+    return new CollectiveMismatchError(
+      `rank ${rank} left the process group after ${finished} collectives, but rank ${this.rank} called collective ` +
+        `${this.#sequence}: ${this.#named()}. Every rank must call the same collectives in the same order.`,
+    );
+  }
+
+  /** The time is over: finds out who is not there and throws. */
+  async #giveUp(): Promise<never> {
+    this.#isGivingUp = true;
+    const reports = await this.#hearOthers();
+    if (this.#disagrees) throw this.#mismatch(reports);
+    const silent = range(this.worldSize).filter((rank) => rank !== this.rank && !reports.has(rank));
+    const who = silent.length === 0
+      ? "all ranks are in it, but none gets on"
+      : `not heard from ${silent.length === 1 ? "rank" : "ranks"} ${silent.join(", ")}`;
+    throw new CommTimeoutError(
+      `rank ${this.rank} waited ${this.#turnTimeoutMs / 1000} s in ${this.#named()}: ${who}`,
+      { operation: this.#signature!.kind, timeoutMs: this.#turnTimeoutMs },
+    );
+  }
+
+  #named(): string {
+    if (!this.#signature) return "no collective";
+    return `${describe(this.#signature)}, called at ${callSite(this.#trace)}`;
+  }
+
+  #closedError(signature: Signature): Error {
+    return new Error(`the process group is closed; ${signature.kind} cannot be called any more`, {
+      cause: this.#failure,
+    });
+  }
+}
+
+const NOTHING: Signature = { kind: "none", dtype: "none", op: "none", root: 0, count: 0 };
+
+function agree(a: Signature, b: Signature): boolean {
+  const [one, other] = [new Head().sign(FrameType.data, 0, a), new Head().sign(FrameType.data, 0, b)];
+  return one.agreesWith(other);
+}
+
+/** A peer's report: its fields have the right types whatever it sent. */
+function parse(payload: Uint8Array): Record<string, unknown> {
+  const json = JSON.parse(new TextDecoder().decode(payload));
+  if (typeof json !== "object" || json === null) throw new Error("a frame from another rank cannot be read");
+  if (json.signature) {
+    const { kind, dtype, op, root, count } = json.signature;
+    json.signature = {
+      kind: String(kind) as Kind,
+      dtype: String(dtype) as Dtype,
+      op: String(op) as Op,
+      root: Number(root),
+      count: Number(count),
+    };
+  }
+  return json;
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}

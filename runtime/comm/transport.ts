@@ -1,0 +1,35 @@
+import type { Head } from "./frame.ts";
+
+/** A frame that arrived. It is the transport's own and lasts until the next call of receive or release. */
+export interface Arrival {
+  readonly head: Head;
+  /** Aligned to 8 bytes. */
+  readonly payload: Uint8Array;
+  /** The payload has another length than its head says. */
+  readonly isCut: boolean;
+}
+
+/**
+ * Moves frames between the ranks of a group. Frames from one rank to another arrive in the order they were sent, each whole
+ * or not at all. The collectives know this interface only.
+ */
+export interface Transport {
+  readonly rank: number;
+  readonly worldSize: number;
+  /**
+   * Queues a frame; never waits.
+   * @param inPlace the payload is not copied: it stays alive and unchanged until its receiver has said that he has it
+   */
+  send(to: number, head: Head, payload: Uint8Array, inPlace: boolean): void;
+  /** The next frame, if one is there. Whatever is no frame was dropped. */
+  receive(): Arrival | undefined;
+  /** Gives back the frame that was received last. */
+  release(): void;
+  /** Waits for a frame without giving up the thread, for a fraction of a millisecond. Returns whether one may be there. */
+  waitBriefly(): boolean;
+  /** Waits until a frame may be there, {@linkcode wake} is called, `timeoutMs` have passed, or earlier. */
+  wait(timeoutMs: number): Promise<void>;
+  wake(): void;
+  /** Ends the transport; what is queued is sent within `lingerMs`, or dropped. */
+  close(lingerMs: number): Promise<void>;
+}

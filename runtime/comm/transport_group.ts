@@ -1,0 +1,184 @@
+import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
+import { Exchange, type ExchangeOptions } from "./exchange.ts";
+import { type Dtype, MAX_PAYLOAD_BYTES, type Op, OPS, type Signature } from "./frame.ts";
+import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
+import {
+  type DataArray,
+  type NumberArray,
+  type ProcessGroup,
+  type ReduceOptions,
+  type RootOptions,
+  segmentOf,
+} from "./process_group.ts";
+import type { WaitOptions } from "./store.ts";
+import type { Transport } from "./transport.ts";
+
+/** The most bytes of one rank that all-gather takes. */
+const MAX_GATHER_BYTES = 4 * 1024 ** 3;
+
+/** Options of {@linkcode TransportGroup}. */
+export interface TransportGroupOptions extends ExchangeOptions {
+  /** Arrays up to this size are reduced in few steps, longer ones around a ring. Default: 64 KiB; at most 1 MiB. */
+  smallBytes?: number;
+  /** How large arrays are cut up on their way around the ring. Default: 256 KiB; at most 1 MiB. */
+  chunkBytes?: number;
+}
+
+/** A process group over any transport. docs/collectives.md tells what each collective costs. */
+export class TransportGroup implements ProcessGroup {
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly #exchange: Exchange;
+  readonly #smallBytes: number;
+  readonly #chunkBytes: number;
+
+  /** @param transport owned from now on */
+  constructor(transport: Transport, options: TransportGroupOptions = {}) {
+    this.rank = transport.rank;
+    this.worldSize = transport.worldSize;
+    this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
+    this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
+    this.#exchange = new Exchange(transport, options);
+  }
+
+  allReduce<T extends NumberArray>(data: T, options: ReduceOptions = {}): Promise<T> {
+    const op = checkOp(options.op);
+    const dtype = checkNumbers(data, "allReduce");
+    return this.#run({ kind: "allReduce", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
+      if (data.byteLength <= this.#smallBytes) await allReduceSmall(exchange, data, op);
+      else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather: true });
+      return data;
+    });
+  }
+
+  reduceScatter<T extends NumberArray>(data: T, options: ReduceOptions = {}): Promise<T> {
+    const op = checkOp(options.op);
+    const dtype = checkNumbers(data, "reduceScatter");
+    return this.#run({ kind: "reduceScatter", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
+      if (data.byteLength <= this.#smallBytes) await allReduceSmall(exchange, data, op);
+      else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather: false });
+      const { start, end } = segmentOf(data.length, this.rank, this.worldSize);
+      return data.subarray(start, end) as T;
+    });
+  }
+
+  allGather<T extends DataArray>(data: T, options: WaitOptions = {}): Promise<T[]> {
+    const dtype = checkData(data, "allGather");
+    const signature: Signature = { kind: "allGather", dtype, op: "none", root: 0, count: data.length };
+    return this.#run(signature, options, async (exchange) => {
+      const receivers = Array.from({ length: this.worldSize }, (_, rank) => rank);
+      const all = await gatherBytes(exchange, bytesOf(data), {
+        receivers,
+        maxBytes: MAX_GATHER_BYTES,
+        elementBytes: data.BYTES_PER_ELEMENT,
+      });
+      const like = data.constructor as new (buffer: ArrayBufferLike) => T;
+      return all.map((bytes) => new like(bytes.buffer));
+    });
+  }
+
+  broadcast<T extends DataArray>(data: T, options: RootOptions = {}): Promise<T> {
+    const dtype = checkData(data, "broadcast");
+    const root = this.#checkRoot(options.root);
+    const signature: Signature = { kind: "broadcast", dtype, op: "none", root, count: data.length };
+    return this.#run(signature, options, async (exchange) => {
+      await broadcastBytes(exchange, bytesOf(data), root);
+      return data;
+    });
+  }
+
+  async broadcastObject<T>(value: T, options: RootOptions = {}): Promise<T> {
+    const root = this.#checkRoot(options.root);
+    const mine = this.rank === root ? encodeObject(value) : new Uint8Array(0);
+    const signature: Signature = { kind: "broadcastObject", dtype: "object", op: "none", root, count: mine.length };
+    const bytes = await this.#run(
+      signature,
+      options,
+      (exchange) => broadcastUnknown(exchange, mine, { root, maxBytes: MAX_OBJECT_BYTES }),
+    );
+    return this.rank === root ? value : decodeObject(bytes) as T;
+  }
+
+  async gatherObjects<T>(value: T, options: RootOptions = {}): Promise<T[] | undefined> {
+    const root = this.#checkRoot(options.root);
+    const all = await this.#gatherObjects("gatherObjects", value, { ...options, root, receivers: [root] });
+    return this.rank === root ? all as T[] : undefined;
+  }
+
+  async allGatherObjects<T>(value: T, options: WaitOptions = {}): Promise<T[]> {
+    const receivers = Array.from({ length: this.worldSize }, (_, rank) => rank);
+    return await this.#gatherObjects("allGatherObjects", value, { ...options, root: 0, receivers }) as T[];
+  }
+
+  barrier(options: WaitOptions = {}): Promise<void> {
+    return this.#run({ kind: "barrier", dtype: "none", op: "none", root: 0, count: 0 }, options, barrier);
+  }
+
+  abort(reason: Error): Promise<void> {
+    return this.#exchange.abort(reason);
+  }
+
+  /** Leaves the group. Collectives that still wait reject; what was sent to others still reaches them. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#exchange.close();
+  }
+
+  async #gatherObjects(
+    kind: "gatherObjects" | "allGatherObjects",
+    value: unknown,
+    options: RootOptions & { root: number; receivers: number[] },
+  ): Promise<unknown[]> {
+    const { root, receivers } = options;
+    const mine = encodeObject(value);
+    const all = await this.#run(
+      { kind, dtype: "object", op: "none", root, count: mine.length },
+      options,
+      (exchange) => gatherBytes(exchange, mine, { receivers, maxBytes: MAX_OBJECT_BYTES, elementBytes: 1 }),
+    );
+    return receivers.includes(this.rank)
+      ? all.map((bytes, rank) => rank === this.rank ? value : decodeObject(bytes))
+      : [];
+  }
+
+  #run<T>(signature: Signature, options: WaitOptions, body: (exchange: Exchange) => Promise<T>): Promise<T> {
+    const { timeoutMs, signal } = options;
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new RangeError(`timeoutMs of ${signature.kind} is ${timeoutMs}; give a positive number of milliseconds`);
+    }
+    // Made here, where the caller is on the stack; put into words only when something goes wrong.
+    return this.#exchange.run(signature, { timeoutMs, signal, trace: new Error() }, () => body(this.#exchange));
+  }
+
+  #checkRoot(root = 0): number {
+    if (!Number.isInteger(root) || root < 0 || root >= this.worldSize) {
+      throw new RangeError(`root is ${root}; the ranks of this group are 0 to ${this.worldSize - 1}`);
+    }
+    return root;
+  }
+}
+
+function checkOp(op: string = "sum"): Exclude<Op, "none"> {
+  if (op === "none" || !OPS.includes(op as Op)) {
+    throw new TypeError(`op is ${JSON.stringify(op)}; it must be one of ${OPS.slice(1).join(", ")}`);
+  }
+  return op as Exclude<Op, "none">;
+}
+
+function checkNumbers(data: NumberArray, kind: string): Dtype {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof Float64Array) return "float64";
+  if (data instanceof Int32Array) return "int32";
+  throw new TypeError(`${kind} takes a Float32Array, Float64Array or Int32Array, not ${nameOf(data)}`);
+}
+
+function checkData(data: DataArray, kind: string): Dtype {
+  if (data instanceof Uint8Array) return "uint8";
+  if (data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array) {
+    return checkNumbers(data, kind);
+  }
+  throw new TypeError(`${kind} takes a Float32Array, Float64Array, Int32Array or Uint8Array, not ${nameOf(data)}`);
+}
+
+function nameOf(value: unknown): string {
+  return value === null || typeof value !== "object" ? String(value) : value.constructor?.name ?? "an object";
+}
