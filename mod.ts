@@ -1,0 +1,45 @@
+/**
+ * Weft: training loops, a rank launcher and gradients averaged over ZeroMQ, for TypeScript on Deno with TensorFlow.js.
+ *
+ * @module
+ */
+export { tf } from "./runtime/tensor/tf.ts";
+
+export { Fabric } from "./runtime/fabric/fabric.ts";
+export type { ClipGradientsOptions, FabricOptimizers, Model } from "./runtime/fabric/fabric.ts";
+export type { FabricOptions } from "./runtime/fabric/options.ts";
+export type { FabricModule } from "./runtime/fabric/fabric_module.ts";
+export type { FabricOptimizer } from "./runtime/fabric/fabric_optimizer.ts";
+export type { SetupDataloadersOptions } from "./runtime/fabric/setup_dataloaders.ts";
+export type { StateFilter } from "./runtime/fabric/checkpoint_state.ts";
+export type { Device } from "./runtime/fabric/device.ts";
+
+export { DDPStrategy, type DDPStrategyOptions } from "./strategies/ddp.ts";
+export { SingleDeviceStrategy } from "./strategies/single_device.ts";
+export type { Strategy, StrategyName } from "./strategies/strategy.ts";
+
+export { loadAccelerator } from "./runtime/fabric/load_accelerator.ts";
+export type { AcceleratorName } from "./runtime/accelerators/accelerator.ts";
+export { availableAccelerators } from "./runtime/accelerators/available_accelerators.ts";
+export type { Precision } from "./runtime/precision/precision.ts";
+
+export { DataLoader, type DataLoaderOptions } from "./runtime/data/data_loader.ts";
+export { TensorDataset } from "./runtime/data/tensor_dataset.ts";
+export { MNIST } from "./runtime/data/mnist.ts";
+export * from "./runtime/data/samplers.ts";
+export * from "./runtime/data/transforms.ts";
+
+export { CSVLogger, type CSVLoggerOptions } from "./runtime/loggers/csv_logger.ts";
+export type { Logger } from "./runtime/loggers/logger.ts";
+export { ProgressBar, type ProgressBarOptions } from "./runtime/progress/progress_bar.ts";
+
+export { readCheckpoint } from "./runtime/checkpoint/read_checkpoint.ts";
+export { writeCheckpoint } from "./runtime/checkpoint/write_checkpoint.ts";
+export type { HostTensor } from "./runtime/tensor/host_tensor.ts";
+export type { StateDict, Stateful, StateTree } from "./runtime/tensor/state.ts";
+
+export { seed_everything, seedEverything, type SeedOptions } from "./runtime/seed/seed_everything.ts";
+export { Random } from "./runtime/seed/random.ts";
+
+export { silenceWarnings } from "./runtime/core/messages.ts";
+export * from "./runtime/core/errors.ts";

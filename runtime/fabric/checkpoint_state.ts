@@ -1,0 +1,68 @@
+import { closest } from "../core/suggest.ts";
+import { fromHost } from "../tensor/read.ts";
+import { isHostTensor } from "../tensor/host_tensor.ts";
+import { isStateful, type StateDict, type StateTree } from "../tensor/state.ts";
+import { tf } from "../tensor/tf.ts";
+
+/** Decides which entries of one part's state are saved. */
+export type StateFilter = Readonly<Record<string, (name: string, value: StateTree | undefined) => boolean>>;
+
+/**
+ * The state of everything in `state`: objects with `stateDict()` give theirs, plain values are taken as they are.
+ * @throws TypeError if the filter names a key that is not there or is no function
+ */
+export function collectState(state: Readonly<Record<string, unknown>>, filter: StateFilter = {}): StateDict {
+  for (const [key, keep] of Object.entries(filter)) {
+    if (!(key in state)) {
+      throw new TypeError(
+        `The filter key \`${key}\` is not present in the state, which has: ${Object.keys(state).join(", ")}`,
+      );
+    }
+    if (typeof keep !== "function") {
+      throw new TypeError(
+        `Expected \`fabric.save(…, { filter })\` for key \`${key}\` to be a function, but got ${typeof keep}`,
+      );
+    }
+  }
+  const collected: StateDict = {};
+  for (const [key, value] of Object.entries(state)) {
+    const part = isStateful(value) ? value.stateDict() : value as StateTree;
+    const keep: StateFilter[string] | undefined = filter[key];
+    collected[key] = keep !== undefined && typeof part === "object" && part !== null
+      ? Object.fromEntries(Object.entries(part).filter(([name, entry]) => keep(name, entry as StateTree)))
+      : part;
+  }
+  return collected;
+}
+
+/**
+ * Puts what a checkpoint holds into `state`, in place, and returns what was not asked for.
+ * Nothing is changed if a requested key is missing.
+ * @throws Error if `strict` and a key of `state` is not in the checkpoint
+ */
+export function applyState(
+  checkpoint: StateDict,
+  state: Record<string, unknown>,
+  options: { strict: boolean },
+): StateDict {
+  for (const key of Object.keys(state)) {
+    if (!options.strict || Object.hasOwn(checkpoint, key)) continue;
+    const meant = closest(key, Object.keys(checkpoint));
+    throw new Error(
+      `The requested state contains a key "${key}" that does not exist in the loaded checkpoint${
+        meant ? ` (did you mean "${meant}"?)` : `, which has: ${Object.keys(checkpoint).join(", ")}`
+      }. To disable strict loading, set \`strict: false\`.`,
+    );
+  }
+  const leftover: StateDict = { ...checkpoint };
+  for (const [key, target] of Object.entries(state)) {
+    if (!Object.hasOwn(checkpoint, key)) continue;
+    const value = checkpoint[key];
+    delete leftover[key];
+    if (isStateful(target)) target.loadStateDict(value as StateDict, { strict: options.strict });
+    else if (target instanceof tf.Variable && isHostTensor(value)) tf.tidy(() => target.assign(fromHost(value)));
+    else if (target instanceof tf.Tensor && isHostTensor(value)) state[key] = fromHost(value);
+    else state[key] = value;
+  }
+  return leftover;
+}

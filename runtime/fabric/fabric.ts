@@ -1,0 +1,539 @@
+import type { StateFilter } from "./checkpoint_state.ts";
+import { applyState, collectState } from "./checkpoint_state.ts";
+import { callCallbacks } from "./call_callbacks.ts";
+import type { Device } from "./device.ts";
+import { FabricModules } from "./fabric_modules.ts";
+import type { FabricModule } from "./fabric_module.ts";
+import type { FabricOptimizer } from "./fabric_optimizer.ts";
+import { MetricLog } from "./metric_log.ts";
+import type { FabricConfig, FabricOptions } from "./options.ts";
+import { resolveFabricOptions } from "./options.ts";
+import { plannedWorldSize, type RankContext, startRank } from "./rank_context.ts";
+import { type SetupDataloadersOptions, shardLoader } from "./setup_dataloaders.ts";
+import { deliverResult, superviseOwnScript } from "./supervise.ts";
+import { allGatherTree, allReduceTree, type Gathered } from "./tree_collectives.ts";
+import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
+import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
+import type { RankFlag } from "../../strategies/rank_flags.ts";
+import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
+import type { DataLoader } from "../data/data_loader.ts";
+import type { ClusterInfo } from "../environments/cluster_info.ts";
+import { detectCluster } from "../environments/detect_cluster.ts";
+import { processEnvironment } from "../environments/process_environment.ts";
+import { readSettings, type Settings } from "../environments/settings.ts";
+import type { Logger } from "../loggers/logger.ts";
+import type { Module } from "../nn/module.ts";
+import type { ClipByNormOptions } from "../optim/clip.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { ProgressBar, type ProgressBarOptions } from "../progress/progress_bar.ts";
+import { seed_everything, type SeedOptions } from "../seed/seed_everything.ts";
+import { fromHost, snapshot } from "../tensor/read.ts";
+import { isHostTensor } from "../tensor/host_tensor.ts";
+import type { StateDict, Stateful } from "../tensor/state.ts";
+import type { tf } from "../tensor/tf.ts";
+import { fileURLToPath } from "node:url";
+import { mapTree } from "./map_tree.ts";
+
+/** Options of {@linkcode Fabric.clipGradients}: exactly one of `maxNorm` and `clipVal`. */
+export interface ClipGradientsOptions extends Partial<ClipByNormOptions> {
+  /** Every element is clipped to [-clipVal, clipVal]. */
+  clipVal?: number;
+}
+
+/** Options of {@linkcode Fabric.save}. */
+export interface SaveOptions {
+  /** For a name of the state, which entries of its state dict to keep. Default: all. */
+  filter?: StateFilter;
+  /** Resolve as soon as the state is copied, and write while training goes on; an error comes with the next save or close. Default: false. */
+  background?: boolean;
+}
+
+/** What a model may be: a tfjs layers model or a {@linkcode Module} of one's own. */
+export type Model = Module | tf.LayersModel;
+
+/** The optimizers after set-up, one for each given. */
+export type FabricOptimizers<O extends readonly (tf.Optimizer | Optimizer)[]> = { [K in keyof O]: FabricOptimizer };
+
+/**
+ * A training loop of one's own on any accelerator and any number of ranks: what is given to `setup` is made ready, `backward`
+ * is where the ranks meet, and everything else is plain code that every rank runs.
+ *
+ * @example
+ * ```ts
+ * import { tf } from "weft";
+ * const fabric = new Fabric({ accelerator: "wasm" });
+ * await fabric.launch();
+ * const net = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
+ * const [model, optimizer] = await fabric.setup(net, tf.train.sgd(0.1));
+ * const loss = model.forward(tf.ones([4, 2])).square().mean();
+ * await fabric.backward(loss); // averaged over the ranks when it returns
+ * optimizer.step();
+ * optimizer.zeroGrad();
+ * await fabric.close();
+ * ```
+ */
+export class Fabric implements AsyncDisposable {
+  readonly #settings: Settings;
+  readonly #cluster: ClusterInfo;
+  readonly #config: FabricConfig;
+  readonly #callbacks: object[];
+  readonly #log: MetricLog;
+  #starting: Promise<RankContext> | undefined;
+  #context: RankContext | undefined;
+  #modules: FabricModules | undefined;
+  /** The checkpoint being written in the background; resolves with what went wrong. */
+  #saving: Promise<{ error: unknown } | undefined> = Promise.resolve(undefined);
+
+  /**
+   * @throws TypeError for an unknown option or name; Error if the code contradicts what the launcher was told or the
+   * environment says
+   */
+  constructor(options: FabricOptions = {}) {
+    const environment = processEnvironment();
+    this.#settings = readSettings(environment);
+    this.#cluster = detectCluster(environment);
+    this.#config = resolveFabricOptions(options, this.#settings, this.#cluster);
+    this.#callbacks = [...this.#config.callbacks];
+    this.#log = new MetricLog(this.isGlobalZero ? this.#config.loggers : []);
+  }
+
+  // Who this rank is
+
+  /** This rank among all, from 0. */
+  get globalRank(): number {
+    return this.#cluster.rank;
+  }
+
+  /** This rank on its host, from 0. */
+  get localRank(): number {
+    return this.#cluster.localRank;
+  }
+
+  /** This rank's host, from 0. */
+  get nodeRank(): number {
+    return this.#cluster.nodeRank;
+  }
+
+  /** How many ranks train together. */
+  get worldSize(): number {
+    return this.#cluster.worldSize;
+  }
+
+  /** True on rank 0, the one that logs and writes. */
+  get isGlobalZero(): boolean {
+    return this.#cluster.rank === 0;
+  }
+
+  /** Where this rank computes. @throws Error before {@linkcode launch} */
+  get device(): Device {
+    return this.#launched("device").device;
+  }
+
+  /** The name of the strategy in use. @throws Error before {@linkcode launch} */
+  get strategy(): string {
+    return this.#launched("strategy").strategy.name;
+  }
+
+  /** All loggers. They write on rank 0 only. */
+  get loggers(): readonly Logger[] {
+    return this.#config.loggers;
+  }
+
+  /** The first logger. @throws RangeError if there is none */
+  get logger(): Logger {
+    if (this.#config.loggers.length === 0) {
+      throw new RangeError("Fabric has no logger: give it one with `new Fabric({ loggers })`");
+    }
+    return this.#config.loggers[0];
+  }
+
+  // Starting and ending
+
+  /**
+   * Starts the ranks and connects this one to the others. Blocks until all have come.
+   *
+   * Under the launcher the ranks are running already. In a script that was started directly with several devices, this process
+   * starts one process a rank that runs the same script with the same arguments, and supervises them: without `main` it then
+   * exits with their code; with `main` it returns what rank 0's `main` returned, and the ranks end after it.
+   *
+   * @param main called on every rank with this Fabric; its result on rank 0 is returned everywhere
+   * @throws TypeError if `main` is no function; CommTimeoutError if a rank does not come
+   */
+  async launch<T = void>(main?: (fabric: this) => T | Promise<T>): Promise<T> {
+    if (main !== undefined && typeof main !== "function") {
+      throw new TypeError(
+        `\`fabric.launch(…)\` needs a function, but got ${typeof main}. Give it the function itself: \`fabric.launch(main)\`, not \`fabric.launch(main())\`.`,
+      );
+    }
+    const worldSize = await plannedWorldSize(this.#config, this.#cluster);
+    if (this.#cluster.kind === "local" && worldSize > 1) {
+      return await superviseOwnScript<T>(this.#config, { wantsResult: main !== undefined });
+    }
+    const context = await this.#start();
+    if (!main) return undefined as T;
+    let result: T;
+    try {
+      result = await main(this);
+    } catch (error) {
+      await context.group.abort(error as Error);
+      throw error;
+    }
+    result = await context.group.broadcastObject(result);
+    if (this.#settings.launchedBy !== "script") return result;
+    if (this.isGlobalZero) await deliverResult(context.store!, result);
+    await this.close();
+    Deno.exit(0);
+  }
+
+  /**
+   * Leaves the other ranks and gives back what Fabric holds: writes what loggers still have, closes sockets. Tensors and models
+   * stay usable. Happens by itself at the end of a program.
+   */
+  async close(): Promise<void> {
+    await this.saved();
+    await this.#log.flush();
+    const context = this.#context;
+    this.#context = undefined;
+    this.#starting = undefined;
+    await context?.[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // Setting up
+
+  /**
+   * Makes a model and its optimizers ready: weights are equal on all ranks afterwards (rank 0's), `forward` is recorded in train
+   * mode, and optimizers step with what {@linkcode backward} leaves. Waits for all ranks.
+   * Calls `onAfterSetup({ fabric, module })` on callbacks.
+   *
+   * @returns the model alone if no optimizer is given, else the model and each optimizer in an array
+   * @throws Error if the model differs between ranks or was set up before
+   */
+  async setup<M extends Model>(model: M): Promise<FabricModule<M>>;
+  async setup<M extends Model, O extends readonly (tf.Optimizer | Optimizer)[]>(
+    model: M,
+    ...optimizers: O
+  ): Promise<[FabricModule<M>, ...FabricOptimizers<O>]>;
+  async setup<M extends Model>(
+    model: M,
+    ...optimizers: (tf.Optimizer | Optimizer)[]
+  ): Promise<FabricModule<M> | [FabricModule<M>, ...FabricOptimizer[]]> {
+    const modules = await this.#started("setup");
+    const module = await modules.setupModule(model);
+    const ready = modules.setupOptimizers(optimizers, module);
+    await this.call("onAfterSetup", { fabric: this, module });
+    return ready.length === 0 ? module : [module, ...ready];
+  }
+
+  /** As {@linkcode setup} for a model alone, without calling callbacks. */
+  async setupModule<M extends Model>(model: M): Promise<FabricModule<M>> {
+    return await (await this.#started("setupModule")).setupModule(model);
+  }
+
+  /**
+   * As {@linkcode setup} for optimizers alone. They take the parameters of all models set up so far, or of `model`.
+   * @returns the optimizer if one is given, else an array
+   */
+  async setupOptimizers(optimizer: tf.Optimizer | Optimizer, options?: { model?: Module }): Promise<FabricOptimizer>;
+  async setupOptimizers(
+    optimizers: readonly (tf.Optimizer | Optimizer)[],
+    options?: { model?: Module },
+  ): Promise<FabricOptimizer[]>;
+  async setupOptimizers(
+    optimizers: tf.Optimizer | Optimizer | readonly (tf.Optimizer | Optimizer)[],
+    options: { model?: Module } = {},
+  ): Promise<FabricOptimizer | FabricOptimizer[]> {
+    const modules = await this.#started("setupOptimizers");
+    if (Array.isArray(optimizers)) return modules.setupOptimizers(optimizers, options.model);
+    return modules.setupOptimizers([optimizers as Optimizer], options.model)[0];
+  }
+
+  /**
+   * Shares the samples of loaders among the ranks. A shuffled loader is reshuffled every epoch and padded so that every rank has as many
+   * batches; one that is not shuffled is never padded, so that validation counts every sample once.
+   * With strategy `"dp"` the batch size is that of all ranks together.
+   *
+   * @returns the loader if one is given, else an array
+   * @throws RangeError if the batch size of `"dp"` cannot be split evenly
+   */
+  setupDataloaders<B>(loader: DataLoader<B>, options?: SetupDataloadersOptions): DataLoader<B>;
+  setupDataloaders<L extends readonly DataLoader<unknown>[]>(
+    ...loaders: [...L]
+  ): { [K in keyof L]: L[K] extends DataLoader<infer B> ? DataLoader<B> : never };
+  setupDataloaders(...given: unknown[]): unknown {
+    const options = typeof given.at(-1) === "object" && !(Symbol.asyncIterator in (given.at(-1) as object))
+      ? given.pop() as SetupDataloadersOptions
+      : {};
+    const context = this.#launched("setupDataloaders");
+    const ready = (given as DataLoader<unknown>[]).map((loader) =>
+      shardLoader(loader, {
+        rank: this.globalRank,
+        worldSize: this.worldSize,
+        splitsBatch: context.strategy.splitsBatch,
+        ...options,
+      })
+    );
+    return ready.length === 1 ? ready[0] : ready;
+  }
+
+  // Training
+
+  /**
+   * Computes the gradients of `loss` and averages them over the ranks; when it resolves they are in place, added to those that
+   * were there. All ranks must call it together.
+   *
+   * @param loss a scalar that the forward pass of a set-up model in train mode led to, or a function that returns one
+   * @returns the loss
+   * @throws Error if the loss is no scalar or was not recorded; RankFailedError, CollectiveMismatchError, CommTimeoutError from the ranks
+   */
+  async backward(
+    loss: tf.Tensor | (() => tf.Tensor),
+    options: { model?: Module; retainTape?: boolean } = {},
+  ): Promise<tf.Tensor> {
+    return await (await this.#started("backward")).backward(loss, options);
+  }
+
+  /**
+   * Backward passes of `model` stay on this rank as long as the returned handle is not disposed: gradients accumulate without traffic.
+   *
+   * @param enabled false makes it do nothing, so that it can stand around every step of an accumulation
+   * @example
+   * ```ts
+   * const fabric = new Fabric();
+   * await fabric.launch();
+   * const accumulating = true;
+   * { using _ = fabric.noBackwardSync(undefined, accumulating); }
+   * await fabric.close();
+   * ```
+   */
+  noBackwardSync(model?: Module, enabled = true): Disposable {
+    const modules = this.#modules;
+    if (!modules || !enabled) return { [Symbol.dispose]() {} };
+    return modules.withoutSync(model);
+  }
+
+  /**
+   * Clips the gradients of `model`'s parameters, by value or so that their common norm is at most `maxNorm`.
+   * @returns the norm before clipping with `maxNorm`, undefined with `clipVal`
+   * @throws TypeError unless exactly one of `clipVal` and `maxNorm` is given; RangeError if the norm is not finite and `errorIfNonfinite`
+   */
+  async clipGradients(model: Module, options: ClipGradientsOptions): Promise<number | undefined> {
+    return await (await this.#started("clipGradients")).clipGradients(model, options);
+  }
+
+  /** Calls `f` in the precision of this Fabric. At `"32-true"` that is a plain call. */
+  autocast<T>(f: () => T): T {
+    return f();
+  }
+
+  // Ranks together
+
+  /**
+   * Reduces every number and tensor of `data` over the ranks. Waits for all. Tensors come back as new ones.
+   * @param options `op`: `"mean"` (default), `"sum"`, `"min"`, `"max"`, `"product"`
+   */
+  async allReduce<T>(data: T, options: { op?: ReduceOp } = {}): Promise<T> {
+    return await allReduceTree(this.#launched("allReduce").group, data, options.op ?? "mean");
+  }
+
+  /** Every rank's `data` on every rank: each number and tensor becomes a tensor with the ranks as its first dimension (none with one rank). */
+  async allGather<T>(data: T): Promise<Gathered<T>> {
+    return await allGatherTree(this.#launched("allGather").group, data);
+  }
+
+  /** The root's value on every rank: JSON values, typed arrays, tensors. Waits for the root. */
+  async broadcast<T>(value: T, options: RootOptions = {}): Promise<T> {
+    const { group } = this.#launched("broadcast");
+    const root = options.root ?? 0;
+    const host = group.rank === root ? await snapshot(value as StateDict) : null;
+    const received = await group.broadcastObject(host, options);
+    return (group.rank === root ? value : mapTree(received, isHostTensor, fromHost)) as T;
+  }
+
+  /** Every rank's value on every rank, by rank: JSON values and typed arrays, in one message. */
+  async allGatherObjects<T>(value: T): Promise<T[]> {
+    return await this.#launched("allGatherObjects").group.allGatherObjects(value);
+  }
+
+  /**
+   * Raises a flag that travels with the gradients: after the next {@linkcode backward} that synchronises, {@linkcode agreedFlags} has it on
+   * every rank. Costs no message.
+   */
+  raiseFlag(flag: RankFlag): void {
+    this.#launched("raiseFlag").flags.raise(flag);
+  }
+
+  /** The flags that any rank had raised by the last backward pass that synchronised: the same on all ranks. */
+  get agreedFlags(): ReadonlySet<RankFlag> {
+    return this.#launched("agreedFlags").flags.agreed;
+  }
+
+  /** Resolves when every rank has called it. */
+  async barrier(): Promise<void> {
+    await this.#launched("barrier").group.barrier();
+  }
+
+  /**
+   * Calls `f` on rank 0 first, then on the others: for downloads and other work that the first leaves for the rest.
+   * @param options `local`: on each host its first rank goes first. Default: false
+   * @throws on every rank if it throws on the first
+   */
+  async rankZeroFirst<T>(f: () => T | Promise<T>, options: { local?: boolean } = {}): Promise<T> {
+    const { group } = this.#launched("rankZeroFirst");
+    const first = options.local ? this.localRank === 0 : this.isGlobalZero;
+    let outcome: { value: T } | undefined, failure: unknown;
+    if (first) {
+      try {
+        outcome = { value: await f() };
+      } catch (error) {
+        failure = error;
+      }
+    }
+    const failures = await group.allGatherObjects(failure === undefined ? null : String(failure));
+    if (failure !== undefined) throw failure;
+    const failed = failures.findIndex((message) => message !== null);
+    if (failed >= 0) throw new Error(`rank ${failed}, which went first, failed: ${failures[failed]}`);
+    return outcome ? outcome.value : await f();
+  }
+
+  // Saving and loading
+
+  /**
+   * Writes a checkpoint. All ranks call it and wait; rank 0 writes, to a temporary file that is then renamed.
+   *
+   * @param state models, optimizers, anything with `stateDict()`, tensors and plain values, by name
+   * @throws on every rank if it, or an earlier one in the background, could not be written
+   */
+  async save(path: string | URL, state: Readonly<Record<string, unknown>>, options: SaveOptions = {}): Promise<void> {
+    const { group } = await this.#startedContext("save");
+    let failure: unknown;
+    try {
+      await this.saved();
+      const collected = collectState(state, options.filter);
+      if (this.isGlobalZero) {
+        // Read back before this resolves, so that training may go on while the file is written.
+        const writing = writeCheckpoint(filePath(path), await snapshot(collected) as StateDict);
+        if (options.background) this.#saving = writing.then(() => undefined, (error) => ({ error }));
+        else await writing;
+      }
+    } catch (error) {
+      failure = error;
+    }
+    const message = await group.broadcastObject(
+      failure === undefined ? null : String((failure as Error).message ?? failure),
+    );
+    if (failure !== undefined) throw failure;
+    if (message !== null) throw new Error(`rank 0 could not save the checkpoint: ${message}`);
+  }
+
+  /** Resolves when what was saved in the background is written. @throws if it could not be */
+  async saved(): Promise<void> {
+    const outcome = await this.#saving;
+    this.#saving = Promise.resolve(undefined);
+    if (outcome) throw outcome.error;
+  }
+
+  /**
+   * Reads a checkpoint and restores `state` from it, in place.
+   *
+   * @param state what to restore, by the names used in {@linkcode save}; plain values are replaced in the record. Default: nothing
+   * @returns what the checkpoint holds and `state` did not ask for, tensors as HostTensors
+   * @throws CheckpointError if the file is missing or damaged; Error if it lacks something (unless `strict` is false) or does not fit the model
+   */
+  async load(
+    path: string | URL,
+    state: Record<string, unknown> = {},
+    options: { strict?: boolean } = {},
+  ): Promise<StateDict> {
+    return applyState(await readCheckpoint(filePath(path)), state, { strict: options.strict ?? true });
+  }
+
+  /** Reads a file that holds one object's state dict, such as weights written by Python's safetensors, into that object. */
+  async loadRaw(path: string | URL, object: Stateful, options: { strict?: boolean } = {}): Promise<void> {
+    object.loadStateDict(await readCheckpoint(filePath(path)), { strict: options.strict ?? true });
+  }
+
+  // Talking
+
+  /** Calls the method `hook` of every callback that has it, in order, and waits for each. */
+  async call(hook: string, ...args: unknown[]): Promise<void> {
+    await callCallbacks(this.#callbacks, hook, args);
+  }
+
+  /** Logs one value, see {@linkcode logDict}. */
+  async log(name: string, value: number | tf.Tensor, step?: number): Promise<void> {
+    await this.#log.write({ [name]: value }, step);
+  }
+
+  /**
+   * Gives values to every logger, on rank 0. Tensors are read once, without blocking the step.
+   * Resolves when the loggers have them; not awaiting it is fine.
+   * @throws TypeError if a value is neither a number nor a tensor with one element
+   */
+  async logDict(metrics: Readonly<Record<string, number | tf.Tensor>>, step?: number): Promise<void> {
+    await this.#log.write(metrics, step);
+  }
+
+  /** Prints on the first rank of each host, above the progress bar. */
+  print(...values: unknown[]): void {
+    if (this.localRank === 0) console.log(...values);
+  }
+
+  /**
+   * A progress bar on rank 0, with a description that can be set; on the other ranks one that shows nothing. In a terminal a line that is
+   * redrawn at most ten times a second, elsewhere a plain line every few seconds.
+   */
+  progressBar(options: ProgressBarOptions = {}): ProgressBar {
+    if (this.isGlobalZero) return new ProgressBar({ columns: this.#settings.terminalColumns, ...options });
+    return new ProgressBar({ ...options, isTerminal: false, stream: { writeSync: (bytes) => bytes.length } });
+  }
+
+  /** HostTensors in `data` (nested records and arrays too) as tensors on this rank's device; the rest as it is. */
+  toDevice<T>(data: T): T {
+    return mapTree(data, isHostTensor, fromHost) as T;
+  }
+
+  /** See {@linkcode seed_everything}. */
+  static seedEverything(seed?: number, options?: SeedOptions): number {
+    return seed_everything(seed, { workers: true, ...options });
+  }
+
+  /** See {@linkcode seed_everything}. */
+  seedEverything(seed?: number, options?: SeedOptions): number {
+    return Fabric.seedEverything(seed, options);
+  }
+
+  async #start(): Promise<RankContext> {
+    this.#starting ??= startRank(this.#config, this.#settings, this.#cluster);
+    this.#context = await this.#starting;
+    this.#modules ??= new FabricModules(this.#context, (optimizer) => {
+      if (this.#callbacks.length > 0) void this.call("onAfterOptimizerStep", { fabric: this, optimizer });
+    });
+    return this.#context;
+  }
+
+  /** With one rank, what needs the accelerator starts it; with several, the user must say when. */
+  async #startedContext(method: string): Promise<RankContext> {
+    if (!this.#context && await plannedWorldSize(this.#config, this.#cluster) === 1) return await this.#start();
+    return this.#launched(method);
+  }
+
+  async #started(method: string): Promise<FabricModules> {
+    if (!this.#modules) await this.#startedContext(method);
+    return this.#modules!;
+  }
+
+  #launched(method: string): RankContext {
+    if (this.#context) return this.#context;
+    throw new Error(
+      `\`fabric.${method}\` was called before \`await fabric.launch()\`: call that first, once, on every rank`,
+    );
+  }
+}
+
+function filePath(path: string | URL): string {
+  return path instanceof URL ? fileURLToPath(path) : path;
+}

@@ -1,0 +1,136 @@
+import type { BackwardPass, ModuleSynchronizer } from "../../strategies/strategy.ts";
+import { asModule } from "../nn/layers_module.ts";
+import { Module } from "../nn/module.ts";
+import { clipGradientsByNorm, clipGradientsByValue } from "../optim/clip.ts";
+import { asOptimizer, type Optimizer } from "../optim/optimizer.ts";
+import { accumulateGradient } from "../tensor/gradients.ts";
+import { backward, backwardOf } from "../tensor/tape.ts";
+import type { tf } from "../tensor/tf.ts";
+import type { ClipGradientsOptions, Model } from "./fabric.ts";
+import { type FabricModule, unwrapModule, wrapModule } from "./fabric_module.ts";
+import { FabricOptimizer } from "./fabric_optimizer.ts";
+import type { RankContext } from "./rank_context.ts";
+
+/** The models and optimizers that were set up, and the backward passes that tie them to the other ranks. */
+export class FabricModules {
+  readonly #context: RankContext;
+  readonly #afterStep: (optimizer: FabricOptimizer) => void;
+  readonly #synchronizers = new Map<Module, ModuleSynchronizer>();
+  readonly #originals = new WeakSet<object>();
+  /** Models that ran forward since the last backward: those whose gradients are due. */
+  readonly #forwarded = new Set<Module>();
+  /** How many handles keep a model's gradients on this rank. */
+  readonly #withoutSync = new Map<Module, number>();
+
+  constructor(context: RankContext, afterStep: (optimizer: FabricOptimizer) => void) {
+    this.#context = context;
+    this.#afterStep = afterStep;
+  }
+
+  async setupModule<M extends Model>(model: M): Promise<FabricModule<M>> {
+    if (model instanceof Module && unwrapModule(model) !== model) {
+      throw new Error("A model should be passed only once to `fabric.setup`: this is what `setup` returned before");
+    }
+    if (this.#originals.has(model)) throw new Error("A model should be passed only once to `fabric.setup`");
+    const module = asModule(model);
+    const synchronizer = await this.#context.synchronizer.prepareModule(module);
+    this.#originals.add(model);
+    this.#synchronizers.set(module, synchronizer);
+    return wrapModule(model, module, (module) => this.#forwarded.add(module));
+  }
+
+  setupOptimizers(optimizers: readonly (tf.Optimizer | Optimizer)[], model?: Module): FabricOptimizer[] {
+    const modules = model ? [unwrapModule(model)] : [...this.#synchronizers.keys()];
+    const named = new Map(
+      modules.flatMap((module, index) =>
+        [...module.namedParameters()].map(([name, v]) => [modules.length > 1 ? `${index}.${name}` : name, v] as const)
+      ),
+    );
+    return optimizers.map((optimizer) => {
+      if (optimizer instanceof FabricOptimizer || this.#originals.has(optimizer)) {
+        throw new Error("An optimizer should be passed only once to `fabric.setup`");
+      }
+      this.#originals.add(optimizer);
+      return new FabricOptimizer(asOptimizer(optimizer, { named }), this.#afterStep);
+    });
+  }
+
+  async backward(
+    loss: tf.Tensor | (() => tf.Tensor),
+    options: { model?: Module; retainTape?: boolean },
+  ): Promise<tf.Tensor> {
+    if (typeof loss !== "function") {
+      const passes = this.#beginPasses(options.model);
+      this.#collect(
+        passes,
+        (variables, onGradient) => void backward(loss, variables, { onGradient, retainTape: options.retainTape }),
+      );
+      await finishAll(passes);
+      return loss;
+    }
+    // The closure runs forward while it is recorded, so the passes are known only after it.
+    const modules = options.model ? [unwrapModule(options.model)] : [...this.#synchronizers.keys()];
+    const result = backwardOf(loss, modules.flatMap((module) => module.parameters()));
+    const passes = this.#beginPasses(options.model);
+    for (const [variable, gradient] of result.gradients) {
+      accumulateGradient(variable, gradient);
+      for (const { pass } of passes) pass.gradientReady(variable);
+    }
+    await finishAll(passes);
+    return result.loss;
+  }
+
+  withoutSync(model: Module | undefined): Disposable {
+    const modules = model ? [unwrapModule(model)] : [...this.#synchronizers.keys()];
+    const change = (by: number) =>
+      modules.forEach((m) => this.#withoutSync.set(m, (this.#withoutSync.get(m) ?? 0) + by));
+    change(1);
+    let done = false;
+    return {
+      [Symbol.dispose]() {
+        if (!done) change(-1);
+        done = true;
+      },
+    };
+  }
+
+  async clipGradients(model: Module, options: ClipGradientsOptions): Promise<number | undefined> {
+    const { clipVal, maxNorm, ...rest } = options;
+    if (clipVal !== undefined && maxNorm !== undefined) {
+      throw new TypeError("Only one of `clipVal` and `maxNorm` can be given: they are two different ways to clip");
+    }
+    const variables = unwrapModule(model).parameters();
+    if (clipVal !== undefined) return void clipGradientsByValue(variables, clipVal);
+    if (maxNorm === undefined) throw new TypeError("Give either `clipVal` or `maxNorm` to clip gradients");
+    return await clipGradientsByNorm(variables, { maxNorm, errorIfNonfinite: true, ...rest });
+  }
+
+  #beginPasses(model: Module | undefined): { module: Module; pass: BackwardPass }[] {
+    const modules = model
+      ? [unwrapModule(model)]
+      : [...this.#synchronizers.keys()].filter((m) => this.#forwarded.has(m));
+    this.#forwarded.clear();
+    return modules.map((module) => {
+      const synchronizer = this.#synchronizers.get(module);
+      if (!synchronizer) {
+        throw new Error("`fabric.backward(…, { model })` was given a model that `fabric.setup` did not make ready");
+      }
+      return { module, pass: synchronizer.beginBackward({ sync: !this.#withoutSync.get(module) }) };
+    });
+  }
+
+  #collect(
+    passes: readonly { module: Module; pass: BackwardPass }[],
+    run: (variables: tf.Variable[], onGradient: (variable: tf.Variable, gradient: tf.Tensor) => void) => void,
+  ): void {
+    const variables = passes.flatMap(({ module }) => module.parameters());
+    run(variables, (variable, gradient) => {
+      accumulateGradient(variable, gradient);
+      for (const { pass } of passes) pass.gradientReady(variable);
+    });
+  }
+}
+
+async function finishAll(passes: readonly { pass: BackwardPass }[]): Promise<void> {
+  for (const { pass } of passes) await pass.finish();
+}

@@ -1,0 +1,116 @@
+import { RankFlags } from "../../strategies/rank_flags.ts";
+import { resolveStrategy } from "../../strategies/resolve.ts";
+import type { Strategy, Synchronizer } from "../../strategies/strategy.ts";
+import type { LoadedAccelerator } from "../accelerators/accelerator.ts";
+import { selectAccelerator } from "../accelerators/select_accelerator.ts";
+import { joinMemoryGroup } from "../comm/join_memory_group.ts";
+import { joinProcessGroup } from "../comm/join_process_group.ts";
+import type { ProcessGroup } from "../comm/process_group.ts";
+import { setLibzmqPath } from "../comm/libzmq_library.ts";
+import { StoreServer } from "../comm/store_server.ts";
+import type { Store } from "../comm/store.ts";
+import { connectStore } from "../comm/connect_store.ts";
+import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
+import { selectDevices } from "../devices/select_devices.ts";
+import type { ClusterInfo } from "../environments/cluster_info.ts";
+import type { Settings } from "../environments/settings.ts";
+import { resolvePrecision } from "../precision/resolve_precision.ts";
+import type { Precision } from "../precision/precision.ts";
+import { forkRandom } from "../seed/seed_everything.ts";
+import { Device } from "./device.ts";
+import type { FabricConfig } from "./options.ts";
+
+/** What a rank has once it is started: its device, its ranks, its strategy. */
+export interface RankContext extends AsyncDisposable {
+  readonly device: Device;
+  readonly accelerator: LoadedAccelerator;
+  readonly precision: Precision;
+  readonly group: ProcessGroup;
+  /** The run's key-value store; undefined for a run of one rank that nothing started. */
+  readonly store: Store | undefined;
+  readonly strategy: Strategy;
+  /** What ranks tell each other along with the gradients. */
+  readonly flags: RankFlags;
+  readonly synchronizer: Synchronizer;
+}
+
+/**
+ * How many ranks the configuration and the environment together mean.
+ * @throws RangeError if the code asks for another number than the environment has
+ */
+export async function plannedWorldSize(config: FabricConfig, cluster: ClusterInfo): Promise<number> {
+  if (cluster.kind !== "local" && config.devices === "auto") return cluster.worldSize;
+  const { indices } = await selectDevices({ accelerator: config.accelerator, devices: config.devices });
+  const worldSize = indices.length * config.numNodes;
+  if (cluster.kind !== "local" && worldSize !== cluster.worldSize) {
+    throw new RangeError(
+      `You set \`devices: ${JSON.stringify(config.devices)}\` and \`numNodes: ${config.numNodes}\`, but the product ` +
+        `(${indices.length} * ${config.numNodes}) does not match the world size of the environment (${cluster.worldSize}). ` +
+        `Start ${worldSize} ranks, or leave \`devices\` out.`,
+    );
+  }
+  return worldSize;
+}
+
+/** Loads the accelerator and meets the other ranks. Waits until all have come. */
+export async function startRank(config: FabricConfig, settings: Settings, cluster: ClusterInfo): Promise<RankContext> {
+  setSpeakingRank(cluster.rank);
+  silenceWarnings(...settings.silencedWarnings);
+  if (settings.libzmqPath) setLibzmqPath(settings.libzmqPath);
+  const accelerator = await selectAccelerator(config.accelerator);
+  const precision = resolvePrecision(config.precision, {
+    accelerator: config.accelerator === "auto" ? accelerator.name : config.accelerator,
+    supported: accelerator.capabilities.precisions,
+  });
+  const strategy = resolveStrategy(config.strategy, cluster.worldSize);
+  const deviceIndex = accelerator.name === "cuda" ? cluster.localRank : 0;
+  const loaded = await accelerator.load({ deviceIndex, localWorldSize: cluster.localWorldSize });
+  await using undo = new AsyncDisposableStack();
+  undo.use(loaded);
+  const { group, store } = await meet(settings, cluster, undo);
+  if (cluster.worldSize > 1) {
+    forkRandom(cluster.rank);
+    info(
+      `Distributed: ${cluster.worldSize} ranks on ${cluster.numNodes} host${
+        cluster.numNodes > 1 ? "s" : ""
+      }, strategy ${strategy.name}`,
+    );
+  }
+  const flags = new RankFlags();
+  const held = undo.move();
+  return {
+    device: new Device(accelerator.name, deviceIndex),
+    accelerator: loaded,
+    precision,
+    group,
+    store,
+    strategy,
+    flags,
+    synchronizer: strategy.connect(group, flags),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+async function meet(
+  settings: Settings,
+  cluster: ClusterInfo,
+  undo: AsyncDisposableStack,
+): Promise<Pick<RankContext, "group" | "store">> {
+  if (cluster.worldSize === 1) return { group: joinMemoryGroup(1)[0], store: undefined };
+  const { mainAddress: address, mainPort: port } = cluster;
+  const timeoutMs = settings.rendezvousTimeoutSeconds === undefined
+    ? undefined
+    : settings.rendezvousTimeoutSeconds * 1000;
+  if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port }));
+  const store = undo.use(await connectStore({ address, port, timeoutMs }));
+  const group = await joinProcessGroup({
+    store,
+    rank: cluster.rank,
+    worldSize: cluster.worldSize,
+    runId: cluster.runId,
+    generation: cluster.generation,
+    timeoutMs,
+    collectiveTimeoutMs: settings.timeoutSeconds === undefined ? undefined : settings.timeoutSeconds * 1000,
+  });
+  return { group: undo.use(group), store };
+}

@@ -1,0 +1,81 @@
+import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import { rejectUnknownOptions } from "../runtime/core/suggest.ts";
+import type { Module } from "../runtime/nn/module.ts";
+import type { tf } from "../runtime/tensor/tf.ts";
+import { broadcastWeights } from "./broadcast_weights.ts";
+import { planBuckets } from "./bucket_plan.ts";
+import { GradientReducer, type Ranks } from "./gradient_reducer.ts";
+import { checkSameModel } from "./same_model.ts";
+import type { RankFlags } from "./rank_flags.ts";
+import { type ModuleSynchronizer, noSynchronization, type Strategy, type Synchronizer } from "./strategy.ts";
+
+/** Options of {@linkcode DDPStrategy}. */
+export interface DDPStrategyOptions {
+  /** Gradients travel in buckets of at most this many MiB. Default: 25. */
+  bucketCapMiB?: number;
+  /** The first bucket is smaller, so that traffic starts early. Default: 1. */
+  firstBucketCapMiB?: number;
+  /** Each rank takes its share of a loader's batch (`"dp"`) instead of a whole batch of its own (`"ddp"`). Default: false. */
+  splitBatch?: boolean;
+}
+
+/**
+ * Distributed data parallel: every rank holds the whole model and trains on its own part of the data; gradients are averaged
+ * in `fabric.backward`, so that every rank takes the same step.
+ *
+ * Source: S. Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB 2020.
+ *
+ * @example
+ * ```ts
+ * const strategy = new DDPStrategy({ bucketCapMiB: 10 });
+ * console.log(strategy.name); // ddp
+ * ```
+ */
+export class DDPStrategy implements Strategy {
+  readonly name: string;
+  readonly splitsBatch: boolean;
+  readonly #capBytes: number;
+  readonly #firstCapBytes: number;
+
+  /** @throws RangeError if a bucket size is not a positive number */
+  constructor(options: DDPStrategyOptions = {}) {
+    rejectUnknownOptions("DDPStrategy", options, ["bucketCapMiB", "firstBucketCapMiB", "splitBatch"]);
+    this.splitsBatch = options.splitBatch ?? false;
+    this.name = this.splitsBatch ? "dp" : "ddp";
+    this.#capBytes = bytes("bucketCapMiB", options.bucketCapMiB ?? 25);
+    this.#firstCapBytes = bytes(
+      "firstBucketCapMiB",
+      options.firstBucketCapMiB ?? Math.min(1, options.bucketCapMiB ?? 1),
+    );
+  }
+
+  connect(group: ProcessGroup, flags: RankFlags): Synchronizer {
+    return { prepareModule: (module) => this.#prepare({ group, flags }, module) };
+  }
+
+  #plan(ranks: Ranks, variables: readonly tf.Variable[]): GradientReducer {
+    const sizes = { capBytes: this.#capBytes, firstCapBytes: this.#firstCapBytes };
+    return new GradientReducer(ranks, variables, planBuckets(variables.map((v) => v.size), sizes));
+  }
+
+  async #prepare(ranks: Ranks, module: Module): Promise<ModuleSynchronizer> {
+    const parameters = module.namedParameters(), buffers = module.namedBuffers();
+    await checkSameModel(ranks.group, new Map([...parameters, ...buffers]));
+    await broadcastWeights(ranks.group, [...parameters.values(), ...buffers.values()]);
+    let reducer = this.#plan(ranks, [...parameters.values()]);
+    return {
+      beginBackward: ({ sync }) => {
+        if (!sync) return noSynchronization;
+        const trainable = module.parameters();
+        // Freezing or unfreezing a part changes what travels; every rank does it at the same step.
+        if (!reducer.covers(trainable)) reducer = this.#plan(ranks, trainable);
+        return reducer.begin();
+      },
+    };
+  }
+}
+
+function bytes(option: string, mebibytes: number): number {
+  if (!(mebibytes > 0)) throw new RangeError(`\`${option}\` must be a positive number of MiB, but got ${mebibytes}`);
+  return mebibytes * 2 ** 20;
+}

@@ -1,0 +1,118 @@
+import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import { gradientOf, setGradient } from "../runtime/tensor/gradients.ts";
+import { tf } from "../runtime/tensor/tf.ts";
+import type { Bucket } from "./bucket_plan.ts";
+import { RankFlags } from "./rank_flags.ts";
+import type { BackwardPass } from "./strategy.ts";
+
+/** Whom gradients are averaged with, and what travels with them. */
+export interface Ranks {
+  readonly group: ProcessGroup;
+  readonly flags: RankFlags;
+}
+
+/** A bucket's memory: the gradients, then one number a variable that tells whether this rank has a gradient for it; the last bucket ends with the ranks' flags. */
+interface BucketBuffer {
+  readonly bucket: Bucket;
+  readonly data: Float32Array<ArrayBuffer>;
+  readonly flags: Float32Array | undefined;
+}
+
+/**
+ * Averages gradients over the ranks, bucket by bucket, in the order of the plan on every rank.
+ *
+ * A bucket leaves as soon as its last gradient is there and all buckets before it have left. A variable that got no gradient
+ * is sent as zeros with its flag down, so that plans never differ between ranks; if no rank has one it stays without.
+ */
+export class GradientReducer {
+  readonly #ranks: Ranks;
+  readonly #variables: readonly tf.Variable[];
+  readonly #buffers: readonly BucketBuffer[];
+  readonly #placeOf = new Map<tf.Variable, { bucket: number; slot: number }>();
+  #busy = false;
+
+  constructor(ranks: Ranks, variables: readonly tf.Variable[], buckets: readonly Bucket[]) {
+    this.#ranks = ranks;
+    this.#variables = variables;
+    // A model without parameters still has flags to carry.
+    const carriers = buckets.length > 0 ? buckets : [{ slots: [], length: 0 }];
+    this.#buffers = carriers.map((bucket, index) => {
+      const flags = index === carriers.length - 1 ? RankFlags.length : 0;
+      const data = new Float32Array(bucket.length + bucket.slots.length + flags);
+      return { bucket, data, flags: flags > 0 ? data.subarray(-flags) : undefined };
+    });
+    for (const [bucketIndex, { slots }] of buckets.entries()) {
+      for (const [slot, { variable }] of slots.entries()) {
+        this.#placeOf.set(variables[variable], { bucket: bucketIndex, slot });
+      }
+    }
+  }
+
+  /** True if exactly these variables are planned for, in this order. */
+  covers(variables: readonly tf.Variable[]): boolean {
+    return variables.length === this.#variables.length && variables.every((v, i) => v === this.#variables[i]);
+  }
+
+  /** Begins one round. @throws if the round before has not finished: two would mix their gradients */
+  begin(): BackwardPass {
+    if (this.#busy) {
+      throw new Error(
+        "backward was called while an earlier one had not finished: `await fabric.backward(…)` before the next",
+      );
+    }
+    this.#busy = true;
+    const waiting = this.#buffers.map(({ bucket }) => bucket.slots.length);
+    const seen = new Set<tf.Variable>();
+    const reductions: Promise<Float32Array>[] = [];
+    const launch = (through: number) => {
+      while (reductions.length <= through) reductions.push(this.#reduce(this.#buffers[reductions.length]));
+    };
+    return {
+      gradientReady: (variable) => {
+        const place = this.#placeOf.get(variable);
+        if (!place || seen.has(variable)) return;
+        seen.add(variable);
+        waiting[place.bucket]--;
+        while (reductions.length < waiting.length && waiting[reductions.length] === 0) launch(reductions.length);
+      },
+      finish: async () => {
+        try {
+          launch(this.#buffers.length - 1);
+          for (const [index, reduction] of reductions.entries()) {
+            await reduction;
+            this.#putBack(this.#buffers[index]);
+          }
+        } finally {
+          // A failed reduction leaves others behind that nobody awaits any more.
+          await Promise.allSettled(reductions);
+          this.#busy = false;
+        }
+      },
+    };
+  }
+
+  async #reduce({ bucket, data, flags }: BucketBuffer): Promise<Float32Array> {
+    const reads: Promise<void>[] = [];
+    for (const [index, { variable, offset, length }] of bucket.slots.entries()) {
+      const gradient = gradientOf(this.#variables[variable]);
+      data[bucket.length + index] = gradient ? 1 : 0;
+      if (!gradient) data.fill(0, offset, offset + length);
+      else if (tf.getBackend() === "webgpu") {
+        reads.push(gradient.data<"float32">().then((values) => data.set(values, offset)));
+      } else data.set(gradient.dataSync<"float32">(), offset);
+    }
+    if (flags) this.#ranks.flags.write(flags);
+    if (reads.length > 0) await Promise.all(reads);
+    return await this.#ranks.group.allReduce(data, { op: "mean" });
+  }
+
+  #putBack({ bucket, data, flags }: BucketBuffer): void {
+    if (flags) this.#ranks.flags.read(flags);
+    for (const [index, { variable: variableIndex, offset, length }] of bucket.slots.entries()) {
+      if (data[bucket.length + index] === 0) continue;
+      const variable = this.#variables[variableIndex];
+      // A copy, because some backends read the array only when the tensor is first used.
+      setGradient(variable, tf.tensor(data.slice(offset, offset + length), variable.shape, "float32"));
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** What a rank may tell the others without a message of its own. */
+export type RankFlag = "stop" | "checkpoint" | "nonFinite";
+
+const FLAGS: readonly RankFlag[] = ["stop", "checkpoint", "nonFinite"];
+
+/**
+ * Flags that travel with the gradients: raised on any rank, they read the same on all ranks after the next backward pass that
+ * synchronises, so that all ranks act on them at the same step.
+ */
+export class RankFlags {
+  /** How many numbers they take in a bucket. */
+  static readonly length = FLAGS.length;
+  readonly #raised = new Set<RankFlag>();
+  #agreed: ReadonlySet<RankFlag> = new Set();
+
+  /** Raises a flag on this rank, until the next synchronised backward has carried it. */
+  raise(flag: RankFlag): void {
+    this.#raised.add(flag);
+  }
+
+  /** What any rank had raised by the last backward pass that synchronised. */
+  get agreed(): ReadonlySet<RankFlag> {
+    return this.#agreed;
+  }
+
+  /** Writes this rank's flags, as 1 and 0, and lowers them. */
+  write(target: Float32Array): void {
+    for (const [index, flag] of FLAGS.entries()) target[index] = this.#raised.has(flag) ? 1 : 0;
+    this.#raised.clear();
+  }
+
+  /** Reads what the ranks' flags were reduced to: anything above 0 was raised somewhere. */
+  read(source: Float32Array): void {
+    this.#agreed = new Set(FLAGS.filter((_, index) => source[index] > 0));
+  }
+}
