@@ -28,7 +28,8 @@ export interface WasmBackend {
     readonly HEAPU8: Uint8Array;
     _malloc(bytes: number): number;
     _free(pointer: number): void;
-    _BatchMatMul(...ids: number[]): void;
+    _BatchMatMul(...numbers: number[]): void;
+    _Conv2D(...numbers: number[]): void;
     readonly tfjs: {
       registerTensor(id: number, size: number, pointer: number): void;
       disposeData(id: number): void;

@@ -3,6 +3,7 @@ import type { Context } from "./context.ts";
 import { AttributeType, DataType, type NumericArray } from "./data_types.ts";
 import type { OpenedLibrary } from "./open_library.ts";
 import type { OpObserver, TensorMetadata } from "./op_observer.ts";
+import { repairedOp } from "./op_repairs.ts";
 import { SavedModels } from "./saved_models.ts";
 import type { Status } from "./status.ts";
 import { freeStrings, STRING_BYTES, writeStrings } from "./strings.ts";
@@ -103,6 +104,7 @@ export class TensorflowBinding implements Disposable {
     inputs: readonly number[],
     numOutputs: number,
   ): TensorMetadata[] {
+    name = repairedOp(name, attributes);
     const handles = this.execute(name, { attributes, inputs: inputs.map((id) => this.handleOf(id)), numOutputs });
     const outputs = handles.map((handle) => this.#describe(handle));
     this.observer?.executed?.({ name, attributes, inputs, outputs });

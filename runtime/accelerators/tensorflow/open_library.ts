@@ -21,9 +21,14 @@ export interface OpenedLibrary {
   readonly api: Api;
   /** Copies bytes into foreign memory. */
   readonly copyTo: (target: Deno.PointerObject, source: Uint8Array<ArrayBuffer>) => void;
+  /** Sets the least that TensorFlow writes to standard error. Does nothing to another version than 2.21. */
+  readonly setLogLevel: (level: LogLevel) => void;
   /** E.g. `2.21.0`. */
   readonly version: string;
 }
+
+/** The least that is written. */
+export type LogLevel = "information" | "warnings" | "errors";
 
 const opened = new Map<string, OpenedLibrary>();
 
@@ -39,6 +44,7 @@ export function openLibrary(directory: string): OpenedLibrary {
   const flags = FLAGS[Deno.build.os];
   if (!files || flags === undefined) throw new Error(`TensorFlow's library cannot be opened on ${Deno.build.os}`);
   const { dlopen, dlerror, memcpy } = Deno.dlopen(C_LIBRARY_FILE[Deno.build.os], C_LIBRARY).symbols;
+  let setLogLevel: OpenedLibrary["setLogLevel"] = () => {};
   for (const [index, file] of files.entries()) {
     const path = `${directory}/${file}`;
     // The framework speaks while it is opened, before it can be told not to.
@@ -52,7 +58,10 @@ export function openLibrary(directory: string): OpenedLibrary {
           "Run `deno task setup --force`, or name another TensorFlow by TENSORFLOW_LIB_DIR",
       );
     }
-    if (index === 0) hushInformation(path);
+    if (index === 0) {
+      setLogLevel = findSetLogLevel(path);
+      setLogLevel("warnings"); // before the second library, which would announce its build for every rank
+    }
   }
   const path = `${directory}/${files[1]}`;
   let api: Api;
@@ -68,19 +77,20 @@ export function openLibrary(directory: string): OpenedLibrary {
   const library: OpenedLibrary = {
     api,
     copyTo: (target, source) => void memcpy(target, source, BigInt(source.byteLength)),
+    setLogLevel,
     version: Deno.UnsafePointerView.getCString(api.TF_Version()!),
   };
   opened.set(directory, library);
   return library;
 }
 
-/** Keeps TensorFlow from announcing itself on standard error for every rank; warnings and errors stay. One of another version talks. */
-function hushInformation(framework: string): void {
+/** Of one version only: one of another version talks. */
+function findSetLogLevel(framework: string): (level: LogLevel) => void {
   try {
-    Deno.dlopen(framework, { [SET_MIN_LOG_LEVEL]: { parameters: ["i32"], result: "void" } }).symbols[SET_MIN_LOG_LEVEL](
-      1,
-    );
+    const name = SET_MIN_LOG_LEVEL;
+    const { symbols } = Deno.dlopen(framework, { [name]: { parameters: ["i32"], result: "void" } });
+    return (level) => symbols[name]({ information: 0, warnings: 1, errors: 2 }[level]);
   } catch {
-    // Not 2.21.
+    return () => {};
   }
 }

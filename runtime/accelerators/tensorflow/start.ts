@@ -37,6 +37,8 @@ export async function startTensorflow(kind: "cpu" | "cuda", options: LoadOptions
     interOpThreads,
     gpu: kind === "cuda" ? visibleGpu(deviceIndex) : undefined,
   });
+  // From here on what goes wrong is thrown, and a line for every op that fails would say it again.
+  opened.setLogLevel("errors");
   return {
     binding: new TensorflowBinding(opened, status, context),
     intraOpThreads,
