@@ -3,13 +3,24 @@ import type { StateDict } from "../tensor/state.ts";
 import type { tf } from "../tensor/tf.ts";
 import { TensorScope } from "../tensor/scope.ts";
 import { collate } from "./collate.ts";
-import { type Dataset, type HostBatch, isMapStyle, type IterableDataset, type SampleContext } from "./dataset.ts";
-import { type Feed, type Item, mapFeed, streamFeed } from "./feeds.ts";
+import { type Dataset, type HostBatch, isMapStyle, type IterableDataset } from "./dataset.ts";
+import type { Feed, Item } from "./feeds/feed.ts";
+import { mapFeed } from "./feeds/map_feed.ts";
+import { type ReadOptions, sampleContext } from "./feeds/read_batch.ts";
+import { streamFeed } from "./feeds/stream_feed.ts";
+import { workerFeed } from "./feeds/worker_feed.ts";
+import { WorkerPool } from "./feeds/worker_pool.ts";
 import { describe } from "./host_values.ts";
-import { type DataLoaderOptions, type ResolvedLoaderOptions, resolveLoaderOptions } from "./loader_options.ts";
+import {
+  type DataLoaderOptions,
+  isReference,
+  type ResolvedLoaderOptions,
+  resolveLoaderOptions,
+  usesWorkers,
+} from "./loader_options.ts";
 import { deriveSeed } from "../seed/derive_seed.ts";
-import { Random } from "../seed/random.ts";
 import { globalSeed } from "../seed/seed_everything.ts";
+import { cloneable, referenceOf } from "./module_dataset.ts";
 import { batchCount, BatchSampler, cutBatches } from "./samplers/batch_sampler.ts";
 import { isReproducible } from "./samplers/distributed_sampler_wrapper.ts";
 import { RandomSampler } from "./samplers/random_sampler.ts";
@@ -26,7 +37,7 @@ export type Batched<T> = T extends HostTensor | HostArray | number | bigint | bo
   : T extends object ? { -readonly [K in keyof T]: Batched<T[K]> }
   : unknown;
 
-class Loader<B = unknown> implements AsyncIterable<B>, AsyncDisposable {
+class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
   /** What the samples are read from. */
   readonly dataset: Dataset<unknown> | IterableDataset<unknown>;
   /** The options with their defaults filled in. */
@@ -38,6 +49,7 @@ class Loader<B = unknown> implements AsyncIterable<B>, AsyncDisposable {
   #next = { epoch: 0, batch: 0 };
   #at = { epoch: 0, batch: 0 };
   #toldEpoch: number | undefined;
+  #pool: WorkerPool | undefined;
   /** The batches of the epoch at hand, if they cannot be drawn again. */
   #drawn: { epoch: number; batches: Uint32Array[] } | undefined;
 
@@ -215,13 +227,14 @@ class Loader<B = unknown> implements AsyncIterable<B>, AsyncDisposable {
     this.#toldEpoch = (this.sampler as EpochSampler | undefined)?.epoch;
   }
 
-  /** Ends the workers that `persistentWorkers` kept. */
-  async close(): Promise<void> {
-    await Promise.resolve();
+  /** Ends the workers that `persistentWorkers` kept. The next iteration starts new ones. */
+  close(): void {
+    this.#pool?.close();
+    this.#pool = undefined;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #stack(item: Item): unknown {
@@ -255,15 +268,45 @@ class Loader<B = unknown> implements AsyncIterable<B>, AsyncDisposable {
     return batches;
   }
 
-  #feed(start: { epoch: number; batch: number }): Feed {
+  #feed({ epoch, batch }: { epoch: number; batch: number }): Feed {
     const { options, dataset } = this;
-    const seed = this.#seed;
-    const context: SampleContext = {
-      epoch: start.epoch,
-      random: (index) => new Random(deriveSeed(seed, start.epoch, index)),
+    const batches = isMapStyle(dataset) ? this.#batches(epoch) : undefined;
+    if (usesWorkers(dataset, options)) {
+      const { prefetch, persistentWorkers } = options;
+      const pool = this.#pool ?? this.#openPool(epoch);
+      if (persistentWorkers) this.#pool = pool;
+      return workerFeed(pool, { batches, epoch, from: batch, prefetch, ends: !persistentWorkers });
+    }
+    const how = {
+      ...options,
+      transform: options.transform as ReadOptions["transform"],
+      from: batch,
+      context: sampleContext(this.#seed, epoch),
     };
-    const how = { ...options, transform: options.transform, from: start.batch, context };
-    return isMapStyle(dataset) ? mapFeed(dataset, this.#batches(start.epoch), how) : streamFeed(dataset, how);
+    return isMapStyle(dataset) ? mapFeed(dataset, batches!, how) : streamFeed(dataset, how);
+  }
+
+  #openPool(epoch: number): WorkerPool {
+    const { options, dataset } = this;
+    const { numWorkers, timeoutMs, batchSize, dropLast, transform, collate, workerInit } = options;
+    const rank = (this.sampler as { rank?: number } | undefined)?.rank ?? 0;
+    const seed = this.#seed;
+    return new WorkerPool({
+      size: numWorkers,
+      timeoutMs,
+      setup: (worker) => ({
+        kind: "setup",
+        dataset: referenceOf(dataset)!,
+        transform: isReference(transform) ? cloneable(transform) : undefined,
+        collate: isReference(collate) ? cloneable(collate) : undefined,
+        workerInit: workerInit && cloneable(workerInit),
+        worker,
+        seed,
+        workerSeed: deriveSeed(seed, "worker", worker, rank, epoch),
+        batchSize,
+        dropLast,
+      }),
+    });
   }
 
   #iterate<X>(how: { handOut(item: Item): X; takeBack(): void }): AsyncIterableIterator<X> {

@@ -1,7 +1,7 @@
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { warn } from "../core/messages.ts";
 import { type Dataset, isMapStyle, type IterableDataset, type SampleContext } from "./dataset.ts";
-import type { ModuleReference } from "./module_dataset.ts";
+import { type ModuleReference, referenceOf } from "./module_dataset.ts";
 import { describe } from "./host_values.ts";
 import { type BatchSamplerLike, checkBatchSize } from "./samplers/batch_sampler.ts";
 import { checkSeed, type Sampler } from "./samplers/sampler.ts";
@@ -122,6 +122,19 @@ export function resolveLoaderOptions(
       `DataLoader: \`workerInit\` runs in another thread: give { module: new URL("./init.ts", import.meta.url), export: "name" }`,
     );
   }
+  const numWorkers = count("numWorkers", options.numWorkers ?? 0);
+  if (numWorkers > 0) checkWorkers(dataset, options);
+  else if (options.persistentWorkers) {
+    throw new RangeError("DataLoader: `persistentWorkers` needs workers; set `numWorkers` to 1 or more");
+  }
+  if (!usesWorkers(dataset, options)) {
+    for (const name of ["transform", "collate", "workerInit"] as const) {
+      if (!isReference(options[name])) continue;
+      throw new TypeError(
+        `DataLoader: \`${name}\` by module is for workers, and this loader has none; give the function itself`,
+      );
+    }
+  }
   if (options.pinMemory) {
     warn(
       "pin-memory",
@@ -133,7 +146,7 @@ export function resolveLoaderOptions(
     batchSize: checkBatchSize("DataLoader", options.batchSize ?? 1),
     shuffle: options.shuffle ?? false,
     dropLast: options.dropLast ?? false,
-    numWorkers: count("numWorkers", options.numWorkers ?? 0),
+    numWorkers,
     prefetch: count("prefetch", options.prefetch ?? 2),
     pinMemory: options.pinMemory ?? false,
     persistentWorkers: options.persistentWorkers ?? false,
@@ -147,6 +160,38 @@ function count(name: string, value: number): number {
     throw new RangeError(`DataLoader: \`${name}\` must be an integer from 0, but got ${String(value)}`);
   }
   return value;
+}
+
+/** True if batches are read in workers: asked for, and the dataset can be imported there. */
+export function usesWorkers(
+  dataset: Dataset<unknown> | IterableDataset<unknown>,
+  options: Pick<DataLoaderOptions, "numWorkers">,
+): boolean {
+  return (options.numWorkers ?? 0) > 0 && referenceOf(dataset) !== undefined;
+}
+
+function checkWorkers(dataset: Dataset<unknown> | IterableDataset<unknown>, options: DataLoaderOptions): void {
+  if (!usesWorkers(dataset, options)) {
+    if (typeof (dataset as Dataset<unknown>).getBatch !== "function") {
+      throw new TypeError(
+        "DataLoader: workers are threads that must import the dataset themselves; make it by " +
+          '`await datasetFromModule({ module: new URL("./my_dataset.ts", import.meta.url), export: "MyDataset", args: [] })`, ' +
+          "or leave `numWorkers` out",
+      );
+    }
+    warn(
+      "workers-unused",
+      `numWorkers: ${options.numWorkers} starts no workers: the dataset lies in memory, where gathering a batch takes less time than handing it over`,
+    );
+    return;
+  }
+  for (const name of ["transform", "collate"] as const) {
+    if (options[name] === undefined || isReference(options[name])) continue;
+    throw new TypeError(
+      `DataLoader: \`${name}\` runs in the workers, and functions cannot be sent there; give ` +
+        `{ module: new URL("./my_dataset.ts", import.meta.url), export: "name" }, or do it in the dataset`,
+    );
+  }
 }
 
 /** True for what names an export of a module. */
