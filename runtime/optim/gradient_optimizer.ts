@@ -1,0 +1,192 @@
+import { gradientOf, zeroGradients } from "../tensor/gradients.ts";
+import type { StateDict } from "../tensor/state.ts";
+import { noGrad } from "../tensor/tape.ts";
+import { tf } from "../tensor/tf.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { assignState, checkNumber, checkOptimizerState, stateNumber } from "./optimizer_state.ts";
+
+/** Parameters that are updated differently from the others. */
+export interface ParameterGroup {
+  /** The variables of the group. */
+  parameters: Iterable<tf.Variable>;
+  /** Default: the optimizer's. When the optimizer's changes, this one changes in proportion. */
+  learningRate?: number;
+  /** Default: the optimizer's. */
+  weightDecay?: number;
+}
+
+/** Options that all of this library's optimizers share. */
+export interface GradientOptimizerOptions {
+  /** The step size. Default: 1e-3. */
+  learningRate?: number;
+  /** See the optimizer. */
+  weightDecay?: number;
+  /** What to update, in groups or not. Default: all trainable parameters of the models it is set up with. */
+  parameters?: Iterable<tf.Variable | ParameterGroup>;
+}
+
+/** What {@linkcode GradientOptimizer.update} works on. */
+export interface ParameterUpdate {
+  readonly variable: tf.Variable;
+  readonly gradient: tf.Tensor;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** How often this parameter has been updated, this time included. */
+  readonly step: number;
+  /** What the optimizer remembers of this parameter: a variable of its shape, made as zeros when first asked for. */
+  state(name: string): tf.Variable;
+}
+
+interface Slot {
+  readonly name: string;
+  readonly variable: tf.Variable;
+  readonly rateFactor: number;
+  readonly weightDecay: number;
+  readonly state: Map<string, tf.Variable>;
+  step: number;
+}
+
+/** The frame of this library's optimizers: parameters, groups, learning rate and state. A subclass says how one parameter is updated. */
+export abstract class GradientOptimizer implements Optimizer {
+  abstract readonly name: string;
+  #learningRate: number;
+  readonly #weightDecay: number;
+  readonly #chosen: readonly (tf.Variable | ParameterGroup)[] | undefined;
+  #slots: Slot[] | undefined;
+
+  constructor(options: GradientOptimizerOptions, defaultWeightDecay: number) {
+    this.#learningRate = options.learningRate ?? 1e-3;
+    this.#weightDecay = options.weightDecay ?? defaultWeightDecay;
+    checkNumber("learningRate", this.#learningRate);
+    checkNumber("weightDecay", this.#weightDecay);
+    this.#chosen = options.parameters && [...options.parameters];
+  }
+
+  /** Computes the new value of one parameter and assigns it. Runs unrecorded and in a tidy. */
+  protected abstract update(update: ParameterUpdate): void;
+
+  /** Says which parameters there are, and their names. Returns itself. @throws Error if it was given others before */
+  bind(named: ReadonlyMap<string, tf.Variable>): this {
+    const names = new Map([...named].map(([name, variable]) => [variable, name]));
+    const slots: Slot[] = [];
+    for (const entry of this.#chosen ?? named.values()) {
+      const group = entry instanceof tf.Variable ? { parameters: [entry] } : entry;
+      const rateFactor = this.#rateFactor(group);
+      const weightDecay = group.weightDecay ?? this.#weightDecay;
+      checkNumber("weightDecay", weightDecay);
+      for (const variable of group.parameters) {
+        const name = names.get(variable);
+        if (name === undefined) {
+          throw new Error(
+            `${this.name} got a parameter (variable ${variable.name}) that is no trainable part of the models it is set up with`,
+          );
+        }
+        if (slots.some((slot) => slot.variable === variable)) {
+          throw new Error(`${this.name} got the parameter ${name} twice`);
+        }
+        slots.push({ name, variable, rateFactor, weightDecay, state: new Map(), step: 0 });
+      }
+    }
+    if (slots.length === 0) throw new Error(`${this.name} got no parameters: the model has no trainable variables`);
+    if (
+      this.#slots &&
+      !(slots.length === this.#slots.length && slots.every((s, i) => s.variable === this.#slots![i].variable))
+    ) {
+      throw new Error(`${this.name} updates another model's parameters already: make one optimizer for each`);
+    }
+    this.#slots ??= slots;
+    return this;
+  }
+
+  get parameters(): readonly tf.Variable[] {
+    return this.#bound.map((slot) => slot.variable);
+  }
+
+  get learningRate(): number {
+    return this.#learningRate;
+  }
+
+  set learningRate(value: number) {
+    checkNumber("learningRate", value);
+    this.#learningRate = value;
+  }
+
+  step(): void {
+    noGrad(() =>
+      tf.tidy(() => {
+        for (const slot of this.#bound) {
+          const gradient = gradientOf(slot.variable);
+          if (!gradient) continue;
+          slot.step++;
+          this.update({
+            variable: slot.variable,
+            gradient,
+            learningRate: this.#learningRate * slot.rateFactor,
+            weightDecay: slot.weightDecay,
+            step: slot.step,
+            state: (name) => stateOf(slot, name),
+          });
+        }
+      })
+    );
+  }
+
+  zeroGrad(): void {
+    zeroGradients(this.parameters);
+  }
+
+  stateDict(): StateDict {
+    const state: Record<string, StateDict> = {};
+    for (const slot of this.#bound) {
+      if (slot.step > 0) state[slot.name] = { step: slot.step, ...Object.fromEntries(slot.state) };
+    }
+    return { name: this.name, learningRate: this.#learningRate, state };
+  }
+
+  loadStateDict(state: StateDict, options: { strict?: boolean } = {}): void {
+    const parameters = this.#bound.map((slot) => slot.name);
+    const saved = checkOptimizerState(state, { name: this.name, parameters, strict: options.strict ?? true });
+    this.learningRate = stateNumber(state, "learningRate");
+    for (const slot of this.#bound) {
+      const { step: _, ...tensors } = saved[slot.name] ?? {};
+      slot.step = saved[slot.name] ? stateNumber(saved[slot.name], "step") : 0;
+      for (const [name, variable] of slot.state) {
+        if (name in tensors) continue;
+        variable.dispose();
+        slot.state.delete(name);
+      }
+      for (const [name, value] of Object.entries(tensors)) {
+        assignState(stateOf(slot, name), value, `${slot.name}.${name}`);
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const slot of this.#slots ?? []) {
+      slot.state.forEach((variable) => variable.dispose());
+      slot.state.clear();
+    }
+  }
+
+  get #bound(): Slot[] {
+    if (this.#slots) return this.#slots;
+    throw new Error(
+      `${this.name} has no parameters yet: pass it to fabric.setup with its model, or return it from configureOptimizers`,
+    );
+  }
+
+  #rateFactor({ learningRate }: ParameterGroup): number {
+    if (learningRate === undefined) return 1;
+    checkNumber("learningRate", learningRate);
+    if (this.#learningRate > 0) return learningRate / this.#learningRate;
+    throw new RangeError(
+      "A group can have a `learningRate` of its own only if the optimizer's is above 0, since it changes in proportion",
+    );
+  }
+}
+
+function stateOf(slot: Slot, name: string): tf.Variable {
+  let variable = slot.state.get(name);
+  if (!variable) slot.state.set(name, variable = tf.variable(tf.zerosLike(slot.variable), false));
+  return variable;
+}
