@@ -12,7 +12,8 @@ import { asHostTensor, describe, newArrayLike, sizeOf } from "./host_values.ts";
  *
  * @example
  * ```ts
- * const [x, y] = collate([[Float32Array.of(1, 2), 0], [Float32Array.of(3, 4), 1]]) as { shape: number[] }[];
+ * import type { HostTensor } from "weft";
+ * const [x, y] = collate([[Float32Array.of(1, 2), 0], [Float32Array.of(3, 4), 1]]) as HostTensor[];
  * console.assert(x.shape.join() === "2,2" && y.shape.join() === "2");
  * ```
  */

@@ -9,9 +9,8 @@ const SCALED = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
  *
  * @example
  * ```ts
- * import { Random } from "weft";
  * const image = { dtype: "uint8" as const, shape: [1, 2, 1], data: Uint8Array.of(0, 255) };
- * console.assert(new ToTensor().apply(image, new Random(1)).data[1] === 1);
+ * console.assert(new ToTensor().apply(image).data[1] === 1);
  * ```
  */
 export class ToTensor extends Transform {
