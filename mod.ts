@@ -23,8 +23,21 @@ export type { AcceleratorName } from "./runtime/accelerators/accelerator.ts";
 export { availableAccelerators } from "./runtime/accelerators/available_accelerators.ts";
 export type { Precision } from "./runtime/precision/precision.ts";
 
+export { Module } from "./runtime/nn/module.ts";
+export { asModule, LayersModule } from "./runtime/nn/layers_module.ts";
+export * from "./runtime/nn/functional.ts";
+
+export type { Optimizer } from "./runtime/optim/optimizer.ts";
+export { Adam, type AdamOptions } from "./runtime/optim/adam.ts";
+export { AdamW } from "./runtime/optim/adam_w.ts";
+export { SGD, type SGDOptions } from "./runtime/optim/sgd.ts";
+
 export { DataLoader, type DataLoaderOptions } from "./runtime/data/data_loader.ts";
+export type { Dataset, IterableDataset } from "./runtime/data/dataset.ts";
 export { TensorDataset } from "./runtime/data/tensor_dataset.ts";
+export { Subset } from "./runtime/data/subset.ts";
+export { ConcatDataset } from "./runtime/data/concat_dataset.ts";
+export { randomSplit } from "./runtime/data/random_split.ts";
 export { MNIST } from "./runtime/data/mnist.ts";
 export * from "./runtime/data/samplers.ts";
 export * from "./runtime/data/transforms.ts";

@@ -2,7 +2,8 @@ import type { BackwardPass, ModuleSynchronizer } from "../../strategies/strategy
 import { asModule } from "../nn/layers_module.ts";
 import { Module } from "../nn/module.ts";
 import { clipGradientsByNorm, clipGradientsByValue } from "../optim/clip.ts";
-import { asOptimizer, type Optimizer } from "../optim/optimizer.ts";
+import { asOptimizer } from "../optim/as_optimizer.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
 import { accumulateGradient } from "../tensor/gradients.ts";
 import { backward, backwardOf } from "../tensor/tape.ts";
 import type { tf } from "../tensor/tf.ts";
