@@ -2,6 +2,8 @@ import type { EventEmitter } from "node:events";
 import process from "node:process";
 import { tf } from "../tensor/tf.ts";
 import type { Accelerator, LoadedAccelerator } from "./accelerator.ts";
+import { guardHeap } from "./guard_heap.ts";
+import type { WasmBackend } from "./wasm_backend.ts";
 import { installWasmKernels } from "./wasm_kernels/install.ts";
 
 let loading: Promise<LoadedAccelerator> | undefined;
@@ -45,6 +47,7 @@ async function start(): Promise<LoadedAccelerator> {
   } finally {
     restoreListeners();
   }
+  guardHeap(tf.backend() as unknown as WasmBackend);
   installWasmKernels();
   return {
     backendName: "wasm",

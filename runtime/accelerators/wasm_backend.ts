@@ -26,6 +26,7 @@ export interface WasmBackend {
   readonly wasm: {
     /** Replaced whenever the heap grows: read it anew after every allocation. */
     readonly HEAPU8: Uint8Array;
+    /** Replaced by guardHeap. */
     _malloc(bytes: number): number;
     _free(pointer: number): void;
     _BatchMatMul(...numbers: number[]): void;
