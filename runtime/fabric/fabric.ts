@@ -16,6 +16,7 @@ import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import type { RankFlag } from "../../strategies/rank_flags.ts";
 import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
+import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { DataLoader } from "../data/data_loader.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
 import { detectCluster } from "../environments/detect_cluster.ts";
@@ -264,9 +265,10 @@ export class Fabric implements AsyncDisposable {
     ...loaders: [...L]
   ): { [K in keyof L]: L[K] extends DataLoader<infer B> ? DataLoader<B> : never };
   setupDataloaders(...given: unknown[]): unknown {
-    const options = typeof given.at(-1) === "object" && !(Symbol.asyncIterator in (given.at(-1) as object))
-      ? given.pop() as SetupDataloadersOptions
-      : {};
+    const last = given.at(-1) ?? null;
+    const isOptions = given.length > 1 && last !== null && Object.getPrototypeOf(last) === Object.prototype;
+    const options = isOptions ? given.pop() as SetupDataloadersOptions : {};
+    rejectUnknownOptions("fabric.setupDataloaders", options, ["useDistributedSampler", "share"]);
     const context = this.#launched("setupDataloaders");
     const ready = (given as DataLoader<unknown>[]).map((loader) =>
       shardLoader(loader, {
