@@ -13,8 +13,9 @@ export function guardHeap(backend: WasmBackend): void {
   wasm._free(wasm._malloc(1));
   const allocate = wasm._malloc;
   wasm._malloc = (bytes) => {
-    const pointer = bytes < LIMIT ? allocate(bytes) : 0;
-    if (pointer !== 0) return pointer;
+    const pointer = bytes < LIMIT ? allocate(bytes) >>> 0 : 0;
+    // Near the limit the allocator's arithmetic wraps around and gives addresses whose end lies outside of the heap.
+    if (pointer !== 0 && pointer + bytes <= wasm.HEAPU8.length) return pointer;
     const [asked, held] = [bytes, wasm.HEAPU8.length].map((size) => (size / 2 ** 20).toFixed(1));
     throw new RangeError(
       `wasm is out of memory: ${asked} MiB more do not fit into its heap of ${held} MiB, which cannot grow beyond 4096 MiB. ` +

@@ -14,6 +14,11 @@ Deno.test("a tensor that does not fit into the heap is an error, and smaller one
     assert.match(error.message, /2560\.0 MiB more do not fit into its heap of .* cannot grow beyond 4096 MiB/);
     return true;
   });
+  assert.throws(
+    () => backend.makeOutput([0.625 * 2 ** 30], "float32"),
+    RangeError,
+    "the second refusal is as safe as the first",
+  );
   backend.disposeData(first.dataId);
   const small = tf.ones([3]);
   assert.deepEqual([...small.dataSync()], [1, 1, 1]);
