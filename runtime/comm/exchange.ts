@@ -11,6 +11,8 @@ export const COLLECTIVE_TIMEOUT_MS = 30 * 60_000;
 const CONSULT_MS = 1000;
 /** How long a collective may go on before the event loop gets a turn. */
 const BREATH_MS = 10;
+/** How long a wait stays on the event loop's own thread, in short waits, before it moves to another. */
+const PATIENCE_MS = 2;
 const EMPTY = new Uint8Array(0);
 
 /** Options of {@linkcode Exchange}. */
@@ -246,6 +248,7 @@ export class Exchange {
 
   /** Waits for what {@linkcode #take} would return. */
   async #next(): Promise<Uint8Array> {
+    const began = this.#transport.isQuick ? this.#now() : -Infinity;
     for (;;) {
       this.#checkAbort();
       if (this.#disagrees) await this.#consult();
@@ -259,10 +262,12 @@ export class Exchange {
         // Between looking and sleeping nothing is lost: the wait ends at once if something came.
         const here = this.#take();
         if (here) return here;
-        if (!this.#disagrees && !this.#failure && !this.#signal?.aborted) {
-          await this.#transport.wait(this.#deadline - this.#now());
-          this.#lastBreath = this.#now();
-        }
+        if (this.#disagrees) continue;
+        if (this.#failure || this.#signal?.aborted) continue;
+        // A thread takes a while to wake this one up, so that at first the short waits are repeated, and others get their turn between.
+        if (this.#now() - began < PATIENCE_MS) await this.#breathe();
+        else await this.#transport.wait(this.#deadline - this.#now());
+        this.#lastBreath = this.#now();
       }
       if (this.#failure) throw this.#failure;
       const payload = this.#take();

@@ -22,7 +22,7 @@ export interface JoinOptions extends WaitOptions, Omit<TransportGroupOptions, "t
   host?: string;
   /** How ranks of one host talk: `ipc` (a socket file that only this user can open) or `tcp` on loopback. Default: ipc, tcp on Windows. */
   transport?: "ipc" | "tcp";
-  /** How long a wait may hold the event loop before it moves to a thread. Default: 100 µs; at most 200. */
+  /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
 }
 

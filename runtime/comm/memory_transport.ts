@@ -15,6 +15,7 @@ export function memoryTransports(worldSize: number): Transport[] {
 class MemoryTransport implements Transport {
   readonly rank: number;
   readonly worldSize: number;
+  readonly isQuick = false;
   readonly #inbox: Inbox;
   readonly #inboxes: Inbox[];
   #rung = false;

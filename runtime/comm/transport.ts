@@ -25,6 +25,8 @@ export interface Transport {
   receive(): Arrival | undefined;
   /** Gives back the frame that was received last. */
   release(): void;
+  /** True if {@linkcode waitBriefly} waits at all. */
+  readonly isQuick: boolean;
   /** Waits for a frame without giving up the thread, for a fraction of a millisecond. Returns whether one may be there. */
   waitBriefly(): boolean;
   /** Waits until a frame may be there, {@linkcode wake} is called, `timeoutMs` have passed, or earlier. */

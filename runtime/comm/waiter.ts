@@ -53,11 +53,15 @@ export class Waiter {
     this.#drain();
   }
 
+  /** True if {@linkcode waitBriefly} waits at all. */
+  get isQuick(): boolean {
+    return this.#zmq.ppoll !== null && this.#quickTime[1] > 0n;
+  }
+
   /** Waits without giving up the thread, for the first wait's time. Returns whether something may have come. */
   waitBriefly(): boolean {
-    const ppoll = this.#zmq.ppoll;
-    if (!ppoll || this.#quickTime[1] === 0n) return false;
-    return ppoll(this.#quickItems, this.#itemCount as unknown as bigint, this.#quickTime, null) > 0;
+    if (!this.isQuick) return false;
+    return this.#zmq.ppoll!(this.#quickItems, this.#itemCount as unknown as bigint, this.#quickTime, null) > 0;
   }
 
   /** Waits on a thread, for `timeoutMs` at most. Resolves early if something comes, {@linkcode wake} is called, or after a second. */

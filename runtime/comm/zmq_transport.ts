@@ -5,7 +5,7 @@ import { Context, type Socket, SocketType } from "./zmq.ts";
 
 /** Options of {@linkcode ZmqTransport}. */
 export interface ZmqTransportOptions {
-  /** How long a wait may hold the event loop before it moves to a thread. Default: 100 µs; at most 200. */
+  /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
 }
 
@@ -40,7 +40,7 @@ export class ZmqTransport implements Transport {
     this.worldSize = options.endpoints.length;
     this.#context = context;
     this.#inbox = inbox;
-    this.#waiter = new Waiter(context, [inbox], { firstWaitUs: options.firstWaitUs ?? 100 });
+    this.#waiter = new Waiter(context, [inbox], { firstWaitUs: options.firstWaitUs ?? 200 });
     this.#arrival = { head: this.#head, payload: this.#incoming, isCut: false };
     this.#outboxes = options.endpoints.map((endpoint, rank) => {
       if (rank === options.rank) return undefined;
@@ -96,6 +96,10 @@ export class ZmqTransport implements Transport {
     this.#holdsPart = false;
     this.#arrival.payload = this.#incoming;
     this.#inbox.releasePart();
+  }
+
+  get isQuick(): boolean {
+    return this.#waiter.isQuick;
   }
 
   waitBriefly(): boolean {
