@@ -79,7 +79,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const scratch = await Deno.makeTempDir({ prefix: "weft-" });
   cleanup.defer(() => Deno.remove(scratch, { recursive: true }));
   const store = nodeRank === 0 ? cleanup.use(await hostStore({ address: mainAddress, port: mainPort })) : undefined;
-  const guard = cleanup.use(new OrphanGuard());
+  const guard = cleanup.use(new OrphanGuard(scratch));
   const terminal = Deno.stderr.isTerminal();
   const console = new ConsoleOutput({ terminal });
   const runId = numNodes > 1 ? `${mainAddress}:${mainPort}` : crypto.randomUUID();
@@ -102,7 +102,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
         errorFile: errorFile(rank),
         launcherPid: Deno.pid,
         launchedBy: options.settings?.launchedBy ?? "script",
-        terminalColumns: terminal && (logDir === undefined || tee) ? Deno.consoleSize().columns : undefined,
+        terminalColumns: terminal && (logDir === undefined || tee) ? columns() : undefined,
       },
       cudaDevice: devices.accelerator === "cuda"
         ? cudaName(devices.indices[localRank], text(variables, "CUDA_VISIBLE_DEVICES"))
@@ -197,6 +197,15 @@ function collectSignals(abort: AbortSignal | undefined) {
 /** Devices are counted among those that this process may see, and named as the driver knows them. */
 function cudaName(index: number, visible: string | undefined): string {
   return visible?.split(",")[index]?.trim() ?? String(index);
+}
+
+/** A terminal that does not tell its width has the usual one. */
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
 }
 
 function kill(pid: number): void {

@@ -1,4 +1,4 @@
-/** Kills the groups it was told of when its standard input ends, which is when the launcher is gone, however it went. */
+/** Kills the groups it was told of, and removes the folder, when its standard input ends: when the launcher is gone, however it went. */
 const SCRIPT = `
 groups=
 while read -r verb group; do
@@ -7,20 +7,22 @@ while read -r verb group; do
     leave) exit 0 ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+rm -rf -- "$1"
 `;
 
 /**
  * A small shell process that outlives the launcher by a moment: if the launcher is killed by KILL, which it cannot notice, the guard
- * kills the process groups of the ranks, with what the ranks started. (On Linux a rank dies with its launcher anyway; its children would not.)
+ * kills the process groups of the ranks, with what the ranks started, and removes the launcher's temporary files. (On Linux a rank dies with its launcher anyway; its children would not.)
  */
 export class OrphanGuard implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
-  constructor() {
+  /** @param folder a temporary folder of the launcher, to remove in its stead */
+  constructor(folder: string) {
     this.#process = new Deno.Command("/bin/sh", {
-      args: ["-c", SCRIPT],
+      args: ["-c", SCRIPT, "weft-orphan-guard", folder],
       stdin: "piped",
       stdout: "null",
       stderr: "null",

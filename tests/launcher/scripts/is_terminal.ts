@@ -1,0 +1,1 @@
+console.log(`stdout ${Deno.stdout.isTerminal()}, stderr ${Deno.stderr.isTerminal()}`);
