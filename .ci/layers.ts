@@ -6,7 +6,14 @@
 /** Left to right. Folders of one layer do not import each other. docs/architecture.md tells what each holds. */
 const LAYERS: readonly (readonly string[])[] = [
   ["runtime/core"],
-  ["runtime/devices", "runtime/environments", "runtime/comm", "runtime/tensor", "runtime/progress"],
+  [
+    "runtime/devices",
+    "runtime/environments",
+    "runtime/comm",
+    "runtime/tensor",
+    "runtime/progress",
+    "runtime/tensorflow_library",
+  ],
   ["launcher", "runtime/nn", "runtime/precision", "runtime/seed", "runtime/checkpoint", "runtime/loggers"],
   ["runtime/accelerators", "runtime/data", "runtime/metrics", "runtime/optim"],
   ["strategies"],
