@@ -133,6 +133,7 @@ Deno.test("a real MLflow server takes a run with parameters, many values and a N
         `${folder}/artifacts`,
       ],
       cwd: folder,
+      env: { MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" },
       stdout: "null",
       stderr: "null",
       detached: true,
