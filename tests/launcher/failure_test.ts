@@ -101,11 +101,13 @@ for (const how of [[], ["detached"]]) {
       const args = ["--devices", "2", "--grace", "5", script("start_sleep"), "fail", ...how];
       await using launcher = startLauncher(args, { env: { WITNESS: witness.port } });
       const gone = await Promise.all(["child of 0", "child of 1"].map((name) => witness.arrival(name)));
+      await witness.arrival("rank 0");
+      await (await witness.arrival("rank 1")).tell();
       const { code, stdout } = await launcher.end();
       assert.equal(code, 7);
       await Promise.all(gone.map((child) => child.gone));
       const sleeps = [...stdout.matchAll(/sleep is (\d+)/g)].map(([, pid]) => Number(pid));
-      assert(sleeps.length > 0);
+      assert.equal(sleeps.length, 2);
       for (const pid of sleeps) assert.equal(await lives(pid), false);
     },
   });

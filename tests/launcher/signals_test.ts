@@ -39,7 +39,9 @@ Deno.test("ranks that ignore TERM are killed after the grace time of a Ctrl-C", 
   await using launcher = startLauncher(args, { env: { WITNESS: witness.port } });
   await Promise.all(["rank 0", "rank 1"].map((name) => witness.arrival(name)));
   launcher.kill("SIGINT");
-  assert.equal((await launcher.end()).code, 130);
+  const { code, stderr } = await launcher.end();
+  assert.equal(code, 130);
+  assert.match(stderr, /rank 0 by SIGKILL, rank 1 by SIGKILL/);
 });
 
 Deno.test("when the launcher is killed, its ranks end, and what they started with them", async () => {

@@ -1,4 +1,4 @@
-/** Starts a `sleep` and another Deno and waits; `detached`: in groups of their own; `fail`: rank 1 exits with 7; `leave`: all exit with 0. */
+/** Starts a `sleep` and another Deno and waits; `detached`: in groups of their own; `fail`: rank 1 exits with 7 when it is told to; `leave`: all exit with 0. */
 import { attend } from "./attend.ts";
 
 const rank = Deno.env.get("RANK");
@@ -12,6 +12,9 @@ const other = new Deno.Command(Deno.execPath(), {
 // Its first output says that it attends.
 await other.stdout.getReader().read();
 console.log(`sleep is ${sleep.pid}`);
-await attend(`rank ${rank}`);
-if (Deno.args.includes("fail") && rank === "1") Deno.exit(7);
+const { told } = await attend(`rank ${rank}`);
+if (Deno.args.includes("fail") && rank === "1") {
+  await told;
+  Deno.exit(7);
+}
 if (Deno.args.includes("leave")) Deno.exit(0);
