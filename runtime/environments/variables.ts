@@ -1,4 +1,4 @@
-/** Environment variables by name, as `Deno.env.toObject()` gives them. */
+/** Environment variables (or, with the dashes in their names, command line options) by name, as `Deno.env.toObject()` gives them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** What an integer in a variable must be. */
@@ -29,7 +29,7 @@ export function integer(variables: Variables, name: string, range: IntegerRange 
   const expected = max === Number.MAX_SAFE_INTEGER
     ? `an integer of at least ${min}`
     : `an integer from ${min} to ${max}`;
-  throw new RangeError(`The environment variable ${name}=${value} must be ${expected}: correct or unset it`);
+  throw new RangeError(wrong(name, value, expected));
 }
 
 /**
@@ -41,9 +41,7 @@ export function seconds(variables: Variables, name: string): number | undefined 
   if (value === undefined) return undefined;
   const number = Number(value);
   if (number > 0 && number < Infinity) return number;
-  throw new RangeError(
-    `The environment variable ${name}=${value} must be a positive number of seconds, e.g. ${name}=60: correct or unset it`,
-  );
+  throw new RangeError(wrong(name, value, "a positive number of seconds, such as 60"));
 }
 
 /**
@@ -55,5 +53,11 @@ export function flag(variables: Variables, name: string): boolean | undefined {
   if (value === undefined) return undefined;
   if (/^(1|true|yes|on)$/i.test(value)) return true;
   if (/^(0|false|no|off)$/i.test(value)) return false;
-  throw new TypeError(`The environment variable ${name}=${value} must be 1 or 0: correct or unset it`);
+  throw new TypeError(wrong(name, value, "1 or 0"));
+}
+
+function wrong(name: string, value: string, expected: string): string {
+  return name.startsWith("-")
+    ? `\`${name} ${value}\` must be ${expected}: correct it or leave it out`
+    : `The environment variable ${name}=${value} must be ${expected}: correct or unset it`;
 }
