@@ -86,7 +86,11 @@ function childLayers(internals: LayerInternals): [string, tf.layers.Layer][] | u
 
 /** The name that the user gave to a layer; undefined if tfjs made one up, with a counter that goes on over all models. */
 function ownName(layer: tf.layers.Layer): string | undefined {
-  return new RegExp(`_${layer.getClassName()}\\d+$`).test(layer.name) ? undefined : layer.name;
+  const kind = layer.getClassName();
+  const madeUp = layer instanceof tf.LayersModel
+    ? new RegExp(`^${kind.toLowerCase()}_?\\d+$`)
+    : new RegExp(`_${kind}\\d+$`);
+  return madeUp.test(layer.name) ? undefined : layer.name;
 }
 
 function hasWeightsOfItsOwn(layer: tf.layers.Layer): boolean {

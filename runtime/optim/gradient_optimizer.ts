@@ -187,6 +187,6 @@ export abstract class GradientOptimizer implements Optimizer {
 
 function stateOf(slot: Slot, name: string): tf.Variable {
   let variable = slot.state.get(name);
-  if (!variable) slot.state.set(name, variable = tf.variable(tf.zerosLike(slot.variable), false));
+  if (!variable) slot.state.set(name, variable = tf.tidy(() => tf.variable(tf.zerosLike(slot.variable), false)));
   return variable;
 }

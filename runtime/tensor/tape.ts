@@ -166,8 +166,15 @@ function endTape(how: "used" | "discarded"): TapeNode[] {
     state.gradientDepth = 0;
     state.activeTape = null;
   }
-  const [first, last] = [tape[0]?.outputs[0], tape.at(-1)?.outputs.at(-1)];
-  if (first && last) ended = { first: first.id, last: last.id, how };
+  let first = Infinity, last = -Infinity;
+  // Not in the order of the tape: what a node saved was made after its outputs, but is listed before.
+  for (const { outputs } of tape) {
+    for (const { id } of outputs) {
+      if (id < first) first = id;
+      if (id > last) last = id;
+    }
+  }
+  if (tape.length > 0) ended = { first, last, how };
   return tape;
 }
 
