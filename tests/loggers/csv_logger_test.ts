@@ -200,6 +200,37 @@ Deno.test("what is not written yet when the process exits is written then, once"
   });
 });
 
+Deno.test("a full disk leaves whole rows only, and the others are written once there is room", async (t) => {
+  await inTemporaryFolder(async (folder) => {
+    const mount = await new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder] }).output()
+      .catch(() => ({ success: false }));
+    if (!mount.success) {
+      console.log("skipped: a small disk can be mounted as root on Linux only");
+      await t.step({ name: "needs the right to mount", ignore: true, fn() {} });
+      return;
+    }
+    try {
+      const logger = new CSVLogger(folder, { name: "" });
+      logger.logMetrics({ a: 0 }, 0);
+      await logger.save();
+      await Deno.writeFile(`${folder}/large`, new Uint8Array(52 * 1024));
+      for (let step = 1; step < 5000; step++) logger.logMetrics({ a: step }, step);
+      await assert.rejects(logger.save(), /Could not write the logs .*No space left/);
+      assert.equal(await read(`${logger.logDir}/metrics.csv`), "a,step\n0,0\n");
+      logger.logMetrics({ a: 1, b: 1 }, 5000);
+      await assert.rejects(logger.save(), /No space left/);
+      assert.equal(await read(`${logger.logDir}/metrics.csv`), "a,step\n0,0\n");
+      await Deno.remove(`${folder}/large`);
+      await logger.finalize("success");
+      const rows = (await read(`${logger.logDir}/metrics.csv`)).trim().split("\n");
+      assert.equal(rows.length, 5002);
+      assert.deepEqual([rows[0], rows[1], rows[4999], rows[5001]], ["a,b,step", "0,,0", "4998,,4998", "1,1,5000"]);
+    } finally {
+      await new Deno.Command("umount", { args: [folder] }).output();
+    }
+  });
+});
+
 Deno.test("wrong options, metrics and steps are refused at once", () => {
   assert.throws(() => new CSVLogger(""), /needs a folder/);
   assert.throws(() => new CSVLogger("logs", { version: -1 }), /version is a whole number from 0 up/);
