@@ -65,6 +65,15 @@ const DRAIN_MS = 2_000;
  * are ended (TERM, grace time, KILL) with what they started, and standard error tells what failed first.
  *
  * @throws RangeError if hosts, port and address contradict each other; Error if the store cannot listen. A failing rank is no exception but a report
+ *
+ * @example
+ * ```ts ignore
+ * const report = await launchRanks(new URL("file:///home/me/train.ts"), {
+ *   devices: await selectDevices({ devices: 2 }),
+ *   args: ["--epochs", "5"],
+ * });
+ * Deno.exit(report.exitCode);
+ * ```
  */
 export async function launchRanks(script: URL, options: LaunchOptions): Promise<LaunchReport> {
   const { devices, args = [], numNodes = 1, nodeRank = 0, mainAddress = "127.0.0.1", mainPort = 0 } = options;
