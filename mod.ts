@@ -21,6 +21,8 @@ export type { Strategy, StrategyName } from "./strategies/strategy.ts";
 export { loadAccelerator } from "./runtime/fabric/load_accelerator.ts";
 export type { AcceleratorName } from "./runtime/accelerators/accelerator.ts";
 export { availableAccelerators } from "./runtime/accelerators/available_accelerators.ts";
+export { selectAccelerator, type SelectAcceleratorOptions } from "./runtime/accelerators/select_accelerator.ts";
+export { resolvePrecision } from "./runtime/precision/resolve_precision.ts";
 export type { Precision } from "./runtime/precision/precision.ts";
 
 export { Module } from "./runtime/nn/module.ts";
@@ -43,10 +45,15 @@ export * from "./runtime/data/samplers.ts";
 export * from "./runtime/data/transforms.ts";
 
 export { CSVLogger, type CSVLoggerOptions } from "./runtime/loggers/csv_logger.ts";
+export { JSONLinesLogger } from "./runtime/loggers/json_lines_logger.ts";
+export { TensorBoardLogger } from "./runtime/loggers/tensorboard_logger.ts";
+export { MLflowLogger } from "./runtime/loggers/mlflow_logger.ts";
+export { ConsoleLogger } from "./runtime/loggers/console_logger.ts";
 export type { Logger } from "./runtime/loggers/logger.ts";
 export { ProgressBar, type ProgressBarOptions } from "./runtime/progress/progress_bar.ts";
 
 export { readCheckpoint } from "./runtime/checkpoint/read_checkpoint.ts";
+export { readCheckpointHeader } from "./runtime/checkpoint/read_checkpoint_header.ts";
 export { writeCheckpoint } from "./runtime/checkpoint/write_checkpoint.ts";
 export type { HostTensor } from "./runtime/tensor/host_tensor.ts";
 export type { StateDict, Stateful, StateTree } from "./runtime/tensor/state.ts";

@@ -32,7 +32,9 @@ import { fromHost, snapshot } from "../tensor/read.ts";
 import { isHostTensor } from "../tensor/host_tensor.ts";
 import type { StateDict, Stateful } from "../tensor/state.ts";
 import type { tf } from "../tensor/tf.ts";
+import { routeMessages } from "../core/messages.ts";
 import { fileURLToPath } from "node:url";
+import { format } from "node:util";
 import { mapTree } from "./map_tree.ts";
 
 /** Options of {@linkcode Fabric.clipGradients}: exactly one of `maxNorm` and `clipVal`. */
@@ -82,6 +84,7 @@ export class Fabric implements AsyncDisposable {
   #starting: Promise<RankContext> | undefined;
   #context: RankContext | undefined;
   #modules: FabricModules | undefined;
+  #bar: ProgressBar | undefined;
   /** The checkpoint being written in the background; resolves with what went wrong. */
   #saving: Promise<{ error: unknown } | undefined> = Promise.resolve(undefined);
 
@@ -481,7 +484,10 @@ export class Fabric implements AsyncDisposable {
 
   /** Prints on the first rank of each host, above the progress bar. */
   print(...values: unknown[]): void {
-    if (this.localRank === 0) console.log(...values);
+    if (this.localRank !== 0) return;
+    // On one terminal the bar has to make room; elsewhere the two streams do not meet, or the launcher joins them.
+    if (this.#bar && !this.#bar.isClosed && Deno.stdout.isTerminal()) this.#bar.print(format(...values));
+    else console.log(...values);
   }
 
   /**
@@ -489,7 +495,11 @@ export class Fabric implements AsyncDisposable {
    * redrawn at most ten times a second, elsewhere a plain line every few seconds.
    */
   progressBar(options: ProgressBarOptions = {}): ProgressBar {
-    if (this.isGlobalZero) return new ProgressBar({ columns: this.#settings.terminalColumns, ...options });
+    if (this.isGlobalZero) {
+      const bar = this.#bar = new ProgressBar({ columns: this.#settings.terminalColumns, ...options });
+      routeMessages((line) => bar.isClosed ? console.error(line) : bar.print(line));
+      return bar;
+    }
     return new ProgressBar({ ...options, isTerminal: false, stream: { writeSync: (bytes) => bytes.length } });
   }
 

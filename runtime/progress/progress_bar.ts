@@ -93,6 +93,11 @@ export class ProgressBar implements Disposable {
     this.#due = this.#mode === "lines" ? this.#start + this.#intervalMs : this.#start;
   }
 
+  /** True after {@linkcode close}: nothing is drawn any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** How far the loop is. */
   get count(): number {
     return this.#count;

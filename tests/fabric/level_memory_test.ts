@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+
+const root = new URL("../../", import.meta.url);
+
+for (const ranks of [1, 2]) {
+  Deno.test(`a rank's memory stays level over 20 epochs, with ${ranks === 1 ? "one rank" : "two ranks"}`, async () => {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--v8-flags=--expose-gc", "launcher/main.ts", "--devices", `${ranks}`],
+        "tests/fabric/scripts/level_memory.ts",
+      ],
+      cwd: root,
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const epochs: { tensors: number; rss: number; heap: number }[] = new TextDecoder().decode(stdout).trim().split("\n")
+      .map((line) => JSON.parse(line.replace("[rank 0] ", "")));
+    assert.equal(epochs.length, 20);
+    assert.ok(epochs.every(({ tensors }) => tensors === epochs[0].tensors), "the number of tensors changes");
+    const [middle, end] = [epochs[9], epochs[19]];
+    assert.ok(end.heap < middle.heap * 1.05, `the heap grows from ${middle.heap} to ${end.heap} bytes in 10 epochs`);
+    // V8 enlarges its young generation once, by some 30 MB, at a time of its own. Ten epochs are 1,000 steps: one lost batch or
+    // weight a step would be 300 MB.
+    assert.ok(end.rss < middle.rss + 64e6, `resident memory grows from ${middle.rss} to ${end.rss} bytes in 10 epochs`);
+  });
+}
