@@ -21,8 +21,7 @@ for (let epoch = 0; epoch < 20; epoch++) {
   }
   // Run with --expose-gc, so that what V8 has not collected yet does not count.
   (globalThis as { gc?: () => void }).gc?.();
-  if (fabric.isGlobalZero) {
-    console.log(JSON.stringify({ tensors: tf.memory().numTensors, rss: Deno.memoryUsage().rss }));
-  }
+  const { rss, heapUsed: heap } = Deno.memoryUsage();
+  if (fabric.isGlobalZero) console.log(JSON.stringify({ tensors: tf.memory().numTensors, rss, heap }));
 }
 await fabric.close();
