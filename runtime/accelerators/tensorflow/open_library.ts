@@ -32,12 +32,21 @@ export type LogLevel = "information" | "warnings" | "errors";
 
 const opened = new Map<string, OpenedLibrary>();
 
+/** Options of {@linkcode openLibrary}. */
+export interface OpenLibraryOptions {
+  /**
+   * Libraries to open before, in this order, so that TensorFlow finds them open when it asks for them by name. One that cannot be opened is
+   * left to TensorFlow to miss. Default: none.
+   */
+  before?: readonly string[];
+}
+
 /**
  * Opens the libraries of a folder; blocks for some 0.3 s, once. They stay open until the process ends: TensorFlow's threads may run
  * while it exits, so the libraries are pinned (RTLD_NODELETE), whoever closes them.
  * @throws Error with what the dynamic linker says, or what symbol is missing
  */
-export function openLibrary(directory: string): OpenedLibrary {
+export function openLibrary(directory: string, options: OpenLibraryOptions = {}): OpenedLibrary {
   const before = opened.get(directory);
   if (before) return before;
   const files = libraryFiles();
@@ -45,6 +54,7 @@ export function openLibrary(directory: string): OpenedLibrary {
   if (!files || flags === undefined) throw new Error(`TensorFlow's library cannot be opened on ${Deno.build.os}`);
   const { dlopen, dlerror, memcpy } = Deno.dlopen(C_LIBRARY_FILE[Deno.build.os], C_LIBRARY).symbols;
   let setLogLevel: OpenedLibrary["setLogLevel"] = () => {};
+  for (const path of options.before ?? []) dlopen(cString(path), flags);
   for (const [index, file] of files.entries()) {
     const path = `${directory}/${file}`;
     // The framework speaks while it is opened, before it can be told not to.

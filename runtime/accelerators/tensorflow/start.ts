@@ -1,4 +1,5 @@
 import { countCudaDevices } from "../../devices/cuda_devices.ts";
+import { cudaLibraries } from "../../tensorflow_library/cuda_libraries.ts";
 import { tensorflowConfiguration } from "../../tensorflow_library/configure.ts";
 import { findLibrary } from "../../tensorflow_library/find_library.ts";
 import type { LoadOptions } from "../accelerator.ts";
@@ -29,7 +30,7 @@ export async function startTensorflow(kind: "cpu" | "cuda", options: LoadOptions
       `found no TensorFlow: ${misses.join("; ")}. Run \`deno task setup${kind === "cuda" ? " --cuda" : ""}\` to get it`,
     );
   }
-  const opened = openLibrary(library.directory);
+  const opened = openLibrary(library.directory, { before: kind === "cuda" ? cudaLibraries(library.directory) : [] });
   const { intraOpThreads, interOpThreads } = threads(localWorldSize);
   const status = new Status(opened.api);
   const context = createContext(opened.api, status, {
