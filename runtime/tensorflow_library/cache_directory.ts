@@ -12,7 +12,7 @@ export interface CacheDirectoryOptions {
 
 /** Where `deno task setup` puts TensorFlow's library when no other folder is asked for. One folder a version lies in it. */
 export function cacheDirectory(options: CacheDirectoryOptions = {}): string {
+  if (options.cacheHome) return `${options.cacheHome}/weft/tensorflow`;
   const { home = homedir(), os = Deno.build.os } = options;
-  const cacheHome = options.cacheHome || (os === "darwin" ? `${home}/Library/Caches` : `${home}/.cache`);
-  return `${cacheHome}/weft/tensorflow`;
+  return `${home}/${os === "darwin" ? "Library/Caches" : ".cache"}/weft/tensorflow`;
 }

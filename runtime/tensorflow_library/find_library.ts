@@ -49,6 +49,10 @@ export async function findLibrary(options: FindLibraryOptions = {}): Promise<Lib
     const library = fits(python.directory, "python", `Python's TensorFlow in ${python.directory}`);
     if (library) return { library, misses };
   }
+  if (!cacheHome && (await Deno.permissions.query({ name: "sys", kind: "homedir" })).state !== "granted") {
+    misses.push("the cache of an earlier setup can be looked for only with --allow-sys");
+    return { library: undefined, misses };
+  }
   const cache = cacheDirectory({ cacheHome });
   const versions = cachedVersions(cache);
   if (versions.length === 0) misses.push(`nothing was set up in ${cache}`);

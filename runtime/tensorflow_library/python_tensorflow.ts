@@ -5,14 +5,24 @@ spec = importlib.util.find_spec("tensorflow")
 print(os.path.dirname(spec.origin) if spec and spec.origin else "")
 `;
 
+/** By what was asked: starting Python costs 20 ms, and more where PATH holds a shim of it. */
+const answers = new Map<string, Promise<{ directory: string } | { miss: string }>>();
+
 /**
- * The folder of the TensorFlow that a Python on PATH has.
+ * The folder of the TensorFlow that a Python on PATH has. Asked once a process.
  * @param commands what to try, in this order. Default: `python3`, `python`
- * @returns the folder, or why there is none, as a clause. Takes some 20 ms; never throws or asks for a permission
+ * @returns the folder, or why there is none, as a clause. Never throws or asks for a permission
  */
-export async function pythonTensorflow(
+export function pythonTensorflow(
   commands: readonly string[] = ["python3", "python"],
 ): Promise<{ directory: string } | { miss: string }> {
+  const key = commands.join("\n");
+  const answer = answers.get(key) ?? askAll(commands);
+  answers.set(key, answer);
+  return answer;
+}
+
+async function askAll(commands: readonly string[]): Promise<{ directory: string } | { miss: string }> {
   let asked: string | undefined;
   for (const command of commands) {
     if ((await Deno.permissions.query({ name: "run", command })).state !== "granted") {

@@ -110,6 +110,25 @@ searching("a damaged manifest does no harm", async (folder) => {
   }
 });
 
+searching("a process that may not look around is told what it lacks, and is asked for nothing", async () => {
+  const module = new URL("../../runtime/tensorflow_library/find_library.ts", import.meta.url);
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["eval", "--no-lock", "--ext=ts"],
+      `const drop = ["run", "sys", "env"].map((name) => Deno.permissions.revoke({ name }));
+       await Promise.all(drop);
+       const { findLibrary } = await import(${JSON.stringify(module.href)});
+       console.log(JSON.stringify(await findLibrary()));`,
+    ],
+  }).output();
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout) || "{}"), {
+    misses: [
+      "Python can be asked for its TensorFlow only with --allow-run",
+      "the cache of an earlier setup can be looked for only with --allow-sys",
+    ],
+  }, new TextDecoder().decode(stderr));
+});
+
 Deno.test("a machine that TensorFlow is not built for is told why", () => {
   const linux = { os: "linux", arch: "x86_64", target: "x86_64-unknown-linux-gnu", cpuFlags: new Set(["avx"]) };
   assert.equal(platformProblem(linux), undefined);

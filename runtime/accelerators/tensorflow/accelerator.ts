@@ -58,7 +58,8 @@ async function probeLibrary(kind: "cpu" | "cuda"): Promise<Probe> {
   return { available: true, detail: `TensorFlow ${library.version ?? ""} in ${library.directory}`.replace("  ", " ") };
 }
 
-function load(kind: "cpu" | "cuda", options: LoadOptions): Promise<LoadedAccelerator> {
+// deno-lint-ignore require-await
+async function load(kind: "cpu" | "cuda", options: LoadOptions): Promise<LoadedAccelerator> {
   if (loading && loading.kind !== kind) {
     throw new Error(
       `TensorFlow already runs for ${loading.kind} in this process, so it cannot for ${kind}: use another process`,

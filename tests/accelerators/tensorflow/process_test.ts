@@ -7,7 +7,9 @@ const configure = new URL("../../../runtime/tensorflow_library/configure.ts", im
 /** What a program begins with: a binding, and a function that keeps all of TensorFlow's threads busy. */
 const PRELUDE = `
 const { configureTensorflow } = await import(${JSON.stringify(configure)});
-configureTensorflow({ libraryDirectory: ${JSON.stringify(tensorflowLibrary?.directory)} });
+const configuration = { libraryDirectory: ${JSON.stringify(tensorflowLibrary?.directory)} };
+const threads = Number(Deno.args[0]);
+configureTensorflow(threads ? { ...configuration, intraOpThreads: threads, interOpThreads: threads } : configuration);
 const { startTensorflow } = await import(${JSON.stringify(start)});
 const { binding } = await startTensorflow("cpu");
 function compute() {
@@ -19,9 +21,10 @@ function compute() {
 `;
 
 /** Runs a program in a process of its own. */
-async function run(program: string, signal?: Deno.Signal) {
+async function run(program: string, options: { signal?: Deno.Signal; args?: string[] } = {}) {
+  const { signal, args = [] } = options;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-lock", "--ext=ts", "-"],
+    args: ["run", "-A", "--no-lock", "--ext=ts", "-", ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -49,6 +52,18 @@ tensorflowTest("a process that computed ends cleanly, and TensorFlow has said no
   assert.deepEqual({ code, endedBy, stdout, stderr }, { code: 0, endedBy: null, stdout: "0.01\n", stderr: "" });
 });
 
+tensorflowTest("TensorFlow starts as many threads as it is told to", async () => {
+  if (Deno.build.os !== "linux") return void console.log("skipped: threads are counted in /proc");
+  const count = async (threads: number) => {
+    const { stdout } = await run(`compute(); console.log([...Deno.readDirSync("/proc/self/task")].length);`, {
+      args: [String(threads)],
+    });
+    return Number(stdout);
+  };
+  const [one, nine] = [await count(1), await count(9)];
+  assert.ok(nine >= one + 8, `${one} threads where it was told to start 1, and ${nine} where it was told 9`);
+});
+
 tensorflowTest("Deno.exit in the middle keeps its code, and an uncaught error is one", async () => {
   const exit = await run(`compute(); Deno.exit(7);`);
   assert.deepEqual([exit.code, exit.endedBy], [7, null]);
@@ -58,7 +73,7 @@ tensorflowTest("Deno.exit in the middle keeps its code, and an uncaught error is
 });
 
 tensorflowTest("a process that is told to end while it computes ends by that signal and by no crash", async () => {
-  const { endedBy } = await run(`setInterval(compute, 1); console.log("ready");`, "SIGTERM");
+  const { endedBy } = await run(`setInterval(compute, 1); console.log("ready");`, { signal: "SIGTERM" });
   assert.equal(endedBy, "SIGTERM");
 });
 
