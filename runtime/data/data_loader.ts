@@ -8,19 +8,20 @@ import type { Feed, Item } from "./feeds/feed.ts";
 import { mapFeed } from "./feeds/map_feed.ts";
 import { type ReadOptions, sampleContext } from "./feeds/read_batch.ts";
 import { streamFeed } from "./feeds/stream_feed.ts";
+import { openPool } from "./feeds/open_pool.ts";
 import { workerFeed } from "./feeds/worker_feed.ts";
-import { WorkerPool } from "./feeds/worker_pool.ts";
+import type { WorkerPool } from "./feeds/worker_pool.ts";
+import { iterateFeed } from "./iterate_feed.ts";
+import { decodeBatches, encodeBatches, positionIn } from "./loader_state.ts";
 import { describe } from "./host_values.ts";
 import {
   type DataLoaderOptions,
-  isReference,
+  mergeLoaderOptions,
   type ResolvedLoaderOptions,
   resolveLoaderOptions,
   usesWorkers,
 } from "./loader_options.ts";
-import { deriveSeed } from "../seed/derive_seed.ts";
 import { globalSeed } from "../seed/seed_everything.ts";
-import { cloneable, referenceOf } from "./module_dataset.ts";
 import { batchCount, BatchSampler, cutBatches } from "./samplers/batch_sampler.ts";
 import { isReproducible } from "./samplers/distributed_sampler_wrapper.ts";
 import { RandomSampler } from "./samplers/random_sampler.ts";
@@ -93,39 +94,13 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
     checkEpoch("DataLoader.setEpoch", epoch);
     // A position to resume from is kept for the epoch that it lies in.
     if (epoch !== this.#next.epoch) this.#next = { epoch, batch: 0 };
+    this.#at = { ...this.#next };
     this.#toldEpoch = (this.sampler as EpochSampler | undefined)?.epoch;
   }
 
   /** A loader over the same dataset with other options. Those that exclude each other replace each other. */
   reconfigure(changes: DataLoaderOptions): DataLoader<B> {
-    const { dataset: _, ...options } = { ...this.options, dataset: undefined } as DataLoaderOptions & {
-      dataset: undefined;
-    };
-    if (changes.sampler) options.shuffle = false;
-    if (changes.shuffle) options.sampler = undefined;
-    const ownBatches = options.batchSampler;
-    if (ownBatches && (changes.sampler || changes.batchSize !== undefined)) {
-      if (!(ownBatches instanceof BatchSampler)) {
-        throw new TypeError(
-          `this loader has a \`batchSampler\` of its own (${
-            describe(ownBatches)
-          }), which cannot be given another sampler or size; ` +
-            "give `batchSampler` itself, made for this rank",
-        );
-      }
-      options.sampler = ownBatches.sampler;
-      options.batchSize = ownBatches.batchSize;
-      options.dropLast = ownBatches.dropLast;
-      options.batchSampler = undefined;
-    }
-    if (changes.batchSampler || options.batchSampler) {
-      options.batchSize =
-        options.dropLast =
-        options.shuffle =
-        options.sampler =
-          undefined;
-    }
-    return new Loader<B>(this.dataset, { ...options, ...changes });
+    return new Loader<B>(this.dataset, mergeLoaderOptions(this.options, changes));
   }
 
   /** A loader that takes its samples in another order, e.g. a rank's share. */
@@ -173,18 +148,7 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
       seed: this.#seed,
       sampler: sampler?.stateDict?.(),
     };
-    if (this.#drawn && this.#drawn.epoch === epoch && batch > 0) {
-      const { batches } = this.#drawn;
-      const sizes = Int32Array.from(batches, (b) => b.length);
-      const indices = new Int32Array(sizes.reduce((a, b) => a + b, 0));
-      let at = 0;
-      for (const b of batches) {
-        indices.set(b, at);
-        at += b.length;
-      }
-      state.sizes = { dtype: "int32", shape: [sizes.length], data: sizes };
-      state.indices = { dtype: "int32", shape: [indices.length], data: indices };
-    }
+    if (this.#drawn?.epoch === epoch && batch > 0) Object.assign(state, encodeBatches(this.#drawn.batches));
     return state;
   }
 
@@ -194,35 +158,14 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
    * @throws {RangeError} if the state is of a loader with another number of batches and lies within an epoch
    */
   loadStateDict(state: StateDict, options: { strict?: boolean } = {}): void {
-    const { epoch, batch, length, seed } = state;
-    checkEpoch("DataLoader.loadStateDict", epoch as number);
-    if (!Number.isInteger(batch) || (batch as number) < 0) {
-      throw new RangeError(`DataLoader.loadStateDict: \`batch\` must be an integer from 0, but got ${String(batch)}`);
-    }
-    let from = batch as number;
+    const { seed } = state;
     const now = Number.isFinite(this.length) ? this.length : null;
-    if (length !== now && from > 0) {
-      if (options.strict ?? true) {
-        throw new RangeError(
-          `DataLoader.loadStateDict: the state is of batch ${from} of ${length}, but this loader has ${now} batches an epoch; ` +
-            "use the same dataset, batch size and world size, or pass { strict: false } to start the epoch anew",
-        );
-      }
-      from = 0;
-    }
+    const { epoch, batch } = positionIn(state, { length: now, strict: options.strict ?? true });
     if (this.options.seed === undefined && typeof seed === "number") this.#seed = seed;
     if (state.sampler !== undefined) this.sampler?.loadStateDict?.(state.sampler as StateDict);
-    this.#drawn = undefined;
-    if (state.indices && state.sizes && from > 0) {
-      const indices = (state.indices as HostTensor).data as Int32Array;
-      let at = 0;
-      const batches = Array.from(
-        (state.sizes as HostTensor).data as Int32Array,
-        (size) => Uint32Array.from(indices.subarray(at, at += size)),
-      );
-      this.#drawn = { epoch: epoch as number, batches };
-    }
-    this.#next = { epoch: epoch as number, batch: from };
+    const batches = batch > 0 ? decodeBatches(state) : undefined;
+    this.#drawn = batches && { epoch, batches };
+    this.#next = { epoch, batch };
     this.#at = { ...this.#next };
     this.#toldEpoch = (this.sampler as EpochSampler | undefined)?.epoch;
   }
@@ -273,7 +216,12 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
     const batches = isMapStyle(dataset) ? this.#batches(epoch) : undefined;
     if (usesWorkers(dataset, options)) {
       const { prefetch, persistentWorkers } = options;
-      const pool = this.#pool ?? this.#openPool(epoch);
+      const pool = this.#pool ??
+        openPool(dataset, options, {
+          seed: this.#seed,
+          epoch,
+          rank: (this.sampler as { rank?: number } | undefined)?.rank ?? 0,
+        });
       if (persistentWorkers) this.#pool = pool;
       return workerFeed(pool, { batches, epoch, from: batch, prefetch, ends: !persistentWorkers });
     }
@@ -286,80 +234,20 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
     return isMapStyle(dataset) ? mapFeed(dataset, batches!, how) : streamFeed(dataset, how);
   }
 
-  #openPool(epoch: number): WorkerPool {
-    const { options, dataset } = this;
-    const { numWorkers, timeoutMs, batchSize, dropLast, transform, collate, workerInit } = options;
-    const rank = (this.sampler as { rank?: number } | undefined)?.rank ?? 0;
-    const seed = this.#seed;
-    return new WorkerPool({
-      size: numWorkers,
-      timeoutMs,
-      setup: (worker) => ({
-        kind: "setup",
-        dataset: referenceOf(dataset)!,
-        transform: isReference(transform) ? cloneable(transform) : undefined,
-        collate: isReference(collate) ? cloneable(collate) : undefined,
-        workerInit: workerInit && cloneable(workerInit),
-        worker,
-        seed,
-        workerSeed: deriveSeed(seed, "worker", worker, rank, epoch),
-        batchSize,
-        dropLast,
-      }),
-    });
-  }
-
   #iterate<X>(how: { handOut(item: Item): X; takeBack(): void }): AsyncIterableIterator<X> {
-    let feed: Feed | undefined;
     let position: { epoch: number; batch: number };
-    let ended = false;
-
-    const end = async () => {
-      ended = true;
-      how.takeBack();
-      const open = feed;
-      feed = undefined;
-      await open?.close();
-    };
-    const give = (item: Item | undefined): IteratorResult<X> | Promise<IteratorResult<X>> => {
-      if (item === undefined) {
+    return iterateFeed({
+      ...how,
+      open: () => {
+        this.#at = position = { ...this.#start() };
+        return this.#feed(position);
+      },
+      given: () => void position.batch++,
+      finished: () => {
+        // Another iteration may have begun meanwhile: then the loader is where that one is.
         if (this.#at === position) this.#at = { epoch: position.epoch + 1, batch: 0 };
-        return end().then(() => ({ done: true as const, value: undefined }));
-      }
-      const value = how.handOut(item);
-      position.batch++;
-      return { done: false, value };
-    };
-    const next = async (): Promise<IteratorResult<X>> => {
-      if (ended) return { done: true, value: undefined };
-      how.takeBack();
-      try {
-        if (!feed) {
-          position = { ...this.#start() };
-          this.#at = position;
-          feed = this.#feed(position);
-        }
-        const item = feed.next();
-        return await give(item instanceof Promise ? await item : item);
-      } catch (error) {
-        await end();
-        throw error;
-      }
-    };
-    return {
-      [Symbol.asyncIterator]() {
-        return this;
       },
-      next,
-      async return(value?: unknown) {
-        await end();
-        return { done: true, value } as IteratorResult<X>;
-      },
-      async throw(error?: unknown) {
-        await end();
-        throw error;
-      },
-    };
+    });
   }
 }
 

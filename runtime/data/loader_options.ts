@@ -3,7 +3,7 @@ import { warn } from "../core/messages.ts";
 import { type Dataset, isMapStyle, type IterableDataset, type SampleContext } from "./dataset.ts";
 import { type ModuleReference, referenceOf } from "./module_dataset.ts";
 import { describe } from "./host_values.ts";
-import { type BatchSamplerLike, checkBatchSize } from "./samplers/batch_sampler.ts";
+import { BatchSampler, type BatchSamplerLike, checkBatchSize } from "./samplers/batch_sampler.ts";
 import { checkSeed, type Sampler } from "./samplers/sampler.ts";
 import { Transform } from "./transforms/transform.ts";
 
@@ -153,6 +153,31 @@ export function resolveLoaderOptions(
     timeoutMs: count("timeoutMs", options.timeoutMs ?? 0),
     seed: options.seed === undefined ? undefined : checkSeed("DataLoader", options.seed),
   });
+}
+
+/** A loader's options with changes; those that exclude each other replace each other. */
+export function mergeLoaderOptions(current: ResolvedLoaderOptions, changes: DataLoaderOptions): DataLoaderOptions {
+  const options: DataLoaderOptions = { ...current };
+  if (changes.sampler) options.shuffle = false;
+  if (changes.shuffle) options.sampler = undefined;
+  const ownBatches = options.batchSampler;
+  if (ownBatches && (changes.sampler || changes.batchSize !== undefined)) {
+    if (!(ownBatches instanceof BatchSampler)) {
+      throw new TypeError(
+        `this loader has a \`batchSampler\` of its own (${
+          describe(ownBatches)
+        }), which cannot be given another sampler or size; ` + "give `batchSampler` itself, made for this rank",
+      );
+    }
+    options.sampler = ownBatches.sampler;
+    options.batchSize = ownBatches.batchSize;
+    options.dropLast = ownBatches.dropLast;
+    options.batchSampler = undefined;
+  }
+  if (changes.batchSampler || options.batchSampler) {
+    for (const name of ["batchSize", "dropLast", "shuffle", "sampler"] as const) options[name] = undefined;
+  }
+  return { ...options, ...changes };
 }
 
 function count(name: string, value: number): number {

@@ -13,7 +13,7 @@ export type CollectionValues<M extends Members> = { [K in keyof M]: M[K] extends
  * Several metrics that are updated with the same arguments.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { MaxMetric, MeanMetric, tf } from "weft";
  * await tf.setBackend("cpu");
  * const errors = new MetricCollection({ mean: new MeanMetric(), worst: new MaxMetric() });

@@ -326,3 +326,31 @@ Deno.test("without a seed of its own a shuffled loader takes that of seed_everyt
     unseedRandom();
   }
 });
+
+Deno.test("a batch sampler of one's own decides the batches, is saved, and cannot be cut again", async () => {
+  const own = () => ({
+    length: 2,
+    *[Symbol.iterator]() {
+      yield* [[3, 1], [2]];
+    },
+  });
+  const loader = new DataLoader(tenRows(), { batchSampler: own() });
+  assert.equal(loader.length, 2);
+  assert.deepEqual(await labels(loader), [[30, 10], [20]]);
+  for await (const _ of loader) break;
+  const resumed = new DataLoader(tenRows(), { batchSampler: own() });
+  resumed.loadStateDict(loader.stateDict());
+  assert.deepEqual(await labels(resumed), [[20]]);
+  assert.throws(
+    () => loader.reconfigure({ batchSize: 3 }),
+    /`batchSampler` of its own.*cannot be given another sampler/,
+  );
+});
+
+Deno.test("an epoch that is set is where the loader's state is", () => {
+  const loader = new DataLoader(tenRows(), { batchSize: 5, shuffle: true });
+  loader.setEpoch(3);
+  assert.deepEqual([loader.stateDict().epoch, loader.stateDict().batch], [3, 0]);
+  assert.throws(() => loader.loadStateDict({ epoch: 1, batch: -1 }), /`batch` must be an integer from 0/);
+  assert.throws(() => loader.loadStateDict({}), /epoch must be an integer from 0, but got undefined/);
+});
