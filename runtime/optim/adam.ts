@@ -1,5 +1,6 @@
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { tf } from "../tensor/tf.ts";
+import { fusedAdam } from "./fused/fused_adam.ts";
 import { GradientOptimizer, type GradientOptimizerOptions, type ParameterUpdate } from "./gradient_optimizer.ts";
 import { checkNumber } from "./optimizer_state.ts";
 
@@ -43,18 +44,19 @@ export class Adam extends GradientOptimizer {
 
   protected override update({ variable, gradient, learningRate, weightDecay, step, state }: ParameterUpdate): void {
     const [beta1, beta2] = this.#betas;
-    const first = state("firstMoment"), second = state("secondMoment");
-    let parameter: tf.Tensor = variable, g = gradient;
-    if (weightDecay > 0 && this.decoupled) parameter = tf.mul(parameter, 1 - learningRate * weightDecay);
-    else if (weightDecay > 0) g = tf.add(g, tf.mul(parameter, weightDecay));
-    const m = tf.add(first, tf.mul(tf.sub(g, first), 1 - beta1));
-    const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(g), 1 - beta2));
+    const firstMoment = state("firstMoment"), secondMoment = state("secondMoment");
     // The corrections of both means, as factors of the rate and of eps: two operations fewer.
     const correction = Math.sqrt(1 - beta2 ** step);
-    const rate = learningRate * correction / (1 - beta1 ** step);
-    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), this.#eps * correction)), rate);
-    first.assign(m);
-    second.assign(v);
-    variable.assign(tf.sub(parameter, change));
+    const rate = learningRate * correction / (1 - beta1 ** step), eps = this.#eps * correction;
+    const keep = this.decoupled ? 1 - learningRate * weightDecay : 1, l2 = this.decoupled ? 0 : weightDecay;
+    const tensors = { parameter: variable, gradient, firstMoment, secondMoment };
+    if (fusedAdam(tensors, { beta1, beta2, rate, eps, keep, l2 })) return;
+    const g = l2 === 0 ? gradient : tf.add(gradient, tf.mul(variable, l2));
+    const m = tf.add(firstMoment, tf.mul(tf.sub(g, firstMoment), 1 - beta1));
+    const v = tf.add(tf.mul(secondMoment, beta2), tf.mul(tf.square(g), 1 - beta2));
+    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), eps)), rate);
+    firstMoment.assign(m);
+    secondMoment.assign(v);
+    variable.assign(tf.sub(keep === 1 ? variable : tf.mul(variable, keep), change));
   }
 }
