@@ -1,0 +1,183 @@
+import type { Batches } from "./lightning_module.ts";
+import type { BatchLimit } from "./trainer_options.ts";
+import { warn } from "../core/messages.ts";
+import { DataLoader } from "../data/data_loader.ts";
+import type { Fabric } from "../fabric/fabric.ts";
+import { TensorScope } from "../tensor/scope.ts";
+import { isStateful, type StateDict, type Stateful } from "../tensor/state.ts";
+
+/** A loader as the loops use it. */
+export class ReadyLoader {
+  /** What is iterated over: this rank's share. */
+  readonly source: Batches;
+  /** Batches that will be used, Infinity if that is not known. */
+  readonly batches: number;
+  /** True if the source frees what was made with a batch when the next is asked for. */
+  readonly #scoped: boolean;
+  /** Batches to pass over because a source without a state begins anew. */
+  #skip = 0;
+
+  constructor(source: Batches, batches: number) {
+    this.source = source;
+    this.batches = batches;
+    this.#scoped = source instanceof (DataLoader as unknown as new () => object);
+  }
+
+  get isStateful(): boolean {
+    return isStateful(this.source);
+  }
+
+  setEpoch(epoch: number): void {
+    (this.source as { setEpoch?(epoch: number): void }).setEpoch?.(epoch);
+  }
+
+  stateDict(): StateDict | null {
+    return this.isStateful ? (this.source as unknown as Stateful).stateDict() : null;
+  }
+
+  /** The next iteration begins after `batch` batches. */
+  resume(state: StateDict | null, batch: number): void {
+    if (state && this.isStateful) (this.source as unknown as Stateful).loadStateDict(state);
+    else this.#skip = batch;
+  }
+
+  /** The batches from `first` to before `end`. What is made while one is out is freed when the next is asked for. */
+  async *iterate(range: { first?: number; end?: number } = {}): AsyncGenerator<unknown> {
+    let index = range.first ?? 0, skip = this.#skip;
+    const end = Math.min(this.batches, range.end ?? Infinity);
+    this.#skip = 0;
+    if (index >= end) return;
+    if (this.#scoped) {
+      for await (const batch of this.source) {
+        yield batch;
+        if (++index >= end) return;
+      }
+      return;
+    }
+    let scope = TensorScope.open("batch");
+    try {
+      for await (const batch of this.source) {
+        if (skip-- > 0) continue;
+        yield batch;
+        if (++index >= end) return;
+        scope.close();
+        scope = TensorScope.open("batch");
+      }
+    } finally {
+      scope.close();
+    }
+  }
+}
+
+/** Which loop a loader is for. */
+export type LoaderKind = "train" | "validate" | "test" | "predict";
+
+/** The user's words for a kind. */
+export const LOADER_NAMES = {
+  train: { method: "trainDataloader", limit: "limitTrainBatches" },
+  validate: { method: "valDataloader", limit: "limitValBatches" },
+  test: { method: "testDataloader", limit: "limitTestBatches" },
+  predict: { method: "predictDataloader", limit: "limitPredictBatches" },
+} as const;
+
+/** How a loader is made ready. */
+export interface PrepareLoaderOptions {
+  kind: LoaderKind;
+  limit: BatchLimit | undefined;
+  /** Keep a fixed order, for overfitting. */
+  fixedOrder: boolean;
+  useDistributedSampler: boolean;
+}
+
+/**
+ * One rank's share of a loader, with the number of batches that will be used.
+ * @throws RangeError for a loader without batches, or a limit that leaves none
+ */
+export async function prepareLoader(
+  fabric: Fabric,
+  given: Batches,
+  options: PrepareLoaderOptions,
+): Promise<ReadyLoader> {
+  const { kind, limit } = options;
+  const { method } = LOADER_NAMES[kind];
+  if (typeof given !== "object" || given === null || !(Symbol.asyncIterator in given || Symbol.iterator in given)) {
+    throw new TypeError(
+      `\`${method}\` must be a DataLoader or another iterable, but got ${given === null ? "null" : typeof given}`,
+    );
+  }
+  let source = given;
+  if (given instanceof (DataLoader as unknown as new () => object)) {
+    let loader = given as DataLoader;
+    if (kind === "train" && options.fixedOrder && loader.shuffle) {
+      warn(
+        "overfit-shuffle",
+        "You requested to overfit but enabled train dataloader shuffling. We are turning off the train dataloader shuffling for you.",
+      );
+      loader = loader.reconfigure({ shuffle: false, sampler: undefined });
+    } else if (kind !== "train" && loader.shuffle) {
+      warn(
+        `shuffled-${kind}`,
+        `Your \`${method}\`'s sampler has shuffling enabled, it is strongly recommended that you turn shuffling off for val/test dataloaders.`,
+      );
+    }
+    const { useDistributedSampler } = options;
+    source = fabric.setupDataloaders(loader, {
+      useDistributedSampler,
+      share: kind === "train" ? "samples" : "batches",
+    });
+  }
+  const length = await commonLength(fabric, lengthOf(source), kind);
+  return new ReadyLoader(source, limited(length, limit, kind));
+}
+
+/** Batches of a source; Infinity if it does not say. */
+function lengthOf(source: Batches): number {
+  const { length } = source as { length?: unknown };
+  return typeof length === "number" ? length : Infinity;
+}
+
+/** Training needs as many batches on every rank; evaluation uses what each has. Without any on any rank there is nothing to run. */
+async function commonLength(fabric: Fabric, own: number, kind: LoaderKind): Promise<number> {
+  const lengths = fabric.worldSize === 1 ? [own] : (await fabric.allGatherObjects(Number.isFinite(own) ? own : null))
+    .map((length) => length ?? Infinity);
+  const most = Math.max(...lengths);
+  if (most === 0 || (kind === "train" && Math.min(...lengths) === 0)) {
+    throw new RangeError(
+      `\`${
+        LOADER_NAMES[kind].method
+      }\` has no batches: its dataset is empty, or smaller than the batch size with \`dropLast\`. ` +
+        `To leave the loop out, set \`${LOADER_NAMES[kind].limit}: 0\``,
+    );
+  }
+  if (kind !== "train") return own;
+  if (Math.min(...lengths) < most) {
+    warn(
+      "uneven-batches",
+      `ranks have ${lengths.join(", ")} training batches: each epoch uses ${Math.min(...lengths)} of them`,
+    );
+  }
+  return Math.min(...lengths);
+}
+
+function limited(length: number, limit: BatchLimit | undefined, kind: LoaderKind): number {
+  if (limit === undefined) return length;
+  if (typeof limit === "number" && (limit >= 1 || limit === 0)) return Math.min(length, limit);
+  const fraction = typeof limit === "number" ? limit : Number(limit.slice(0, -1)) / 100;
+  const { method, limit: option } = LOADER_NAMES[kind];
+  if (!Number.isFinite(length)) {
+    if (fraction === 1) return length;
+    throw new RangeError(
+      `\`${option}: ${
+        JSON.stringify(limit)
+      }\` is a part of an epoch, but \`${method}\` does not say how many batches it has: give a whole number`,
+    );
+  }
+  const batches = Math.floor(length * fraction);
+  if (batches === 0 && fraction > 0) {
+    throw new RangeError(
+      `You requested to check ${limit} of the \`${method}\` but ${fraction} * ${length} < 1. Please increase the \`${option}\` ` +
+        `argument. Try at least \`${option}: ${1 / length}\``,
+    );
+  }
+  return batches;
+}

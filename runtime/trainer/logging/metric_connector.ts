@@ -1,0 +1,241 @@
+import type { Fabric } from "../../fabric/fabric.ts";
+import type { StateDict } from "../../tensor/state.ts";
+import { snapshot } from "../../tensor/read.ts";
+import { isMetric, type Loggable, type MetricLike } from "./loggable.ts";
+import type { LogOptions } from "./log_options.ts";
+import type { LoggedMetric } from "./logged_metric.ts";
+import { reduceAcrossRanks } from "./reduce_across_ranks.ts";
+import { ResultCollection } from "./result_collection.ts";
+
+/** How often values are read for the progress bar alone, in milliseconds: as often as it redraws. */
+const BAR_INTERVAL_MS = 100;
+
+/** Numbers by name. */
+export type Metrics = Record<string, number>;
+
+/** What the connector needs to know of the training. */
+export interface MetricConnectorOptions {
+  fabric: Fabric;
+  /** The hook that is running. */
+  hook: () => string | undefined;
+  /** Training steps between two rows of the loggers; 0 for none. */
+  logEveryNSteps: number;
+  /** A progress bar is shown. */
+  hasBar: boolean;
+  /** Training steps taken. */
+  globalStep: () => number;
+  /** The epoch and the step that rows are given. */
+  position: () => { epoch: number; step: number };
+}
+
+/**
+ * Takes what is logged and passes it on: to the loggers, the progress bar and those who monitor. Values stay on the device until
+ * an interval, an epoch or a reader is due; then all are read at once.
+ */
+export class MetricConnector {
+  readonly #options: MetricConnectorOptions;
+  readonly #training = new ResultCollection();
+  readonly #evaluation = new ResultCollection();
+  #active: ResultCollection = this.#training;
+  #lastRead = -Infinity;
+  /** Rows written for steps of evaluation, for their axis. */
+  #evaluationSteps = 0;
+  /** What callbacks monitor. */
+  readonly callback: Metrics = {};
+  /** After which training step each of these was computed. */
+  readonly steps: Metrics = {};
+  /** What the loggers were given last. */
+  logged: Metrics = {};
+  /** What the progress bar shows. */
+  readonly bar: Metrics = {};
+
+  constructor(options: MetricConnectorOptions) {
+    this.#options = options;
+  }
+
+  log(metrics: Readonly<Record<string, Loggable>>, options: LogOptions): void {
+    const hook = this.#options.hook();
+    for (const name in metrics) this.#active.log(hook, name, metrics[name], options);
+  }
+
+  /** Says whose batch is out. @param dataloaderIdx given if there are several loaders */
+  beginBatch(batch: unknown, dataloaderIdx?: number): void {
+    this.#active.beginBatch(batch, dataloaderIdx);
+  }
+
+  endBatches(): void {
+    this.#active.endBatches();
+  }
+
+  /** What is logged from now on belongs to an evaluation; what it found in training stays. */
+  beginEvaluation(): void {
+    this.#evaluation.reset();
+    this.#active = this.#evaluation;
+  }
+
+  endEvaluation(): void {
+    this.#evaluation.reset();
+    this.#active = this.#training;
+  }
+
+  /** After a training batch: passes step values on if it is time. `stepped`: the batch ended a training step. */
+  async afterTrainBatch(globalStep: number, stepped: boolean): Promise<void> {
+    const { logEveryNSteps, hasBar } = this.#options;
+    const rowDue = stepped && logEveryNSteps > 0 && globalStep % logEveryNSteps === 0;
+    if (!rowDue && !(hasBar && performance.now() - this.#lastRead >= BAR_INTERVAL_MS)) return;
+    await this.readSteps();
+    if (rowDue) await this.#writeSteps(this.#training, this.#options.position().step);
+  }
+
+  /** After a batch of validation or test. */
+  async afterEvaluationBatch(): Promise<void> {
+    if (![...this.#evaluation.entries].some(({ options }) => options.onStep)) return;
+    await this.readSteps();
+    await this.#writeSteps(this.#evaluation, this.#evaluationSteps++);
+  }
+
+  /** Reads what is on the device and updates what callbacks and the bar see. */
+  async readSteps(): Promise<void> {
+    await this.#active.read();
+    this.#lastRead = performance.now();
+    for (const entry of this.#active.entries) {
+      if (!entry.options.onStep || !entry.isNew || entry.last === undefined) continue;
+      entry.isNew = false;
+      this.#note(entry.label("plain", true), entry.last);
+      this.#note(entry.label("step", true), entry.last);
+      if (entry.options.progBar) this.bar[entry.label("step", true)] = entry.last;
+    }
+  }
+
+  /**
+   * Ends an epoch: what was logged for it becomes one number each, over all ranks, in one message.
+   * @returns the numbers by loader, each with those that belong to none
+   */
+  async endEpoch(options: { loaders: number; write: boolean }): Promise<Metrics[]> {
+    const collection = this.#active;
+    await collection.read();
+    this.#lastRead = performance.now();
+    const reduced = await reduceAcrossRanks(this.#options.fabric, collection);
+    const toLoggers: Metrics = {};
+    const byLoader: Metrics[] = Array.from({ length: Math.max(1, options.loaders) }, () => ({}));
+    for (const metric of reduced) {
+      const name = metric.entry.label("plain", true), epochName = metric.entry.label("epoch", true);
+      this.#note(name, metric.value);
+      this.#note(epochName, metric.value);
+      if (metric.entry.options.progBar) this.bar[epochName] = metric.value;
+      if (metric.entry.options.logger) toLoggers[epochName] = metric.value;
+      const { dataloaderIdx } = metric.entry;
+      for (const [index, record] of byLoader.entries()) {
+        if (dataloaderIdx === undefined || dataloaderIdx === index) record[epochName] = metric.value;
+      }
+    }
+    if (options.write && Object.keys(toLoggers).length > 0) await this.#write(toLoggers, this.#options.position().step);
+    return byLoader;
+  }
+
+  /** Forgets what training logged, once its epoch is over. */
+  resetTraining(): void {
+    this.#training.reset();
+  }
+
+  /** Forgets everything. */
+  resetAll(): void {
+    this.#training.reset();
+    this.#evaluation.reset();
+    this.#active = this.#training;
+    for (const metrics of [this.callback, this.steps, this.bar]) {
+      for (const name of Object.keys(metrics)) delete metrics[name];
+    }
+    this.logged = {};
+  }
+
+  /** Metrics in progress, for a checkpoint: what was logged, and the metric objects among the fields of `module`. Reads what is pending. */
+  async stateDict(module: object): Promise<StateDict> {
+    await this.#training.read();
+    const objects = metricsOf(module);
+    const nameOf = (metric: MetricLike) => [...objects].find(([, other]) => other === metric)?.[0];
+    const states = await Promise.all(
+      [...objects].map(async ([name, m]) => [name, await snapshot(m.stateDict())] as const),
+    );
+    return {
+      training: this.#training.stateDict(nameOf),
+      callback: { ...this.callback },
+      steps: { ...this.steps },
+      evaluationSteps: this.#evaluationSteps,
+      objects: Object.fromEntries(states),
+    };
+  }
+
+  loadStateDict(state: StateDict, module: object): void {
+    const objects = metricsOf(module);
+    for (const [name, saved] of Object.entries(state.objects as StateDict)) {
+      objects.get(name)?.loadStateDict(saved as StateDict);
+    }
+    this.#training.loadStateDict(state.training as StateDict, (name) => objects.get(name));
+    Object.assign(this.callback, state.callback);
+    Object.assign(this.steps, state.steps);
+    this.#evaluationSteps = state.evaluationSteps as number;
+  }
+
+  #note(name: string, value: number): void {
+    this.callback[name] = value;
+    this.steps[name] = this.#options.globalStep();
+  }
+
+  async #writeSteps(collection: ResultCollection, step: number): Promise<void> {
+    const fresh = [...collection.entries].filter(({ options, isFresh }) => options.onStep && options.logger && isFresh);
+    const values = await this.#stepValues(fresh);
+    const row: Metrics = {};
+    for (const [index, entry] of fresh.entries()) {
+      entry.isFresh = false;
+      const value = values[index];
+      if (value === undefined) continue;
+      row[entry.label("step", true)] = value;
+      this.#note(entry.label("plain", true), value);
+      this.#note(entry.label("step", true), value);
+    }
+    if (Object.keys(row).length > 0) await this.#write(row, step);
+  }
+
+  /** The newest values; those that are to be synchronised are averaged over the ranks, in one message. */
+  async #stepValues(entries: readonly LoggedMetric[]): Promise<(number | undefined)[]> {
+    const { fabric } = this.#options;
+    const values = await Promise.all(entries.map(async (entry) => {
+      if (!entry.metric) return entry.last;
+      const value = entry.metric.fromStates([await entry.metric.state()]);
+      return typeof value === "number" ? value : undefined;
+    }));
+    if (fabric.worldSize === 1 || !entries.some(({ options }) => options.syncStep)) return values;
+    const own: Metrics = {};
+    for (const [index, entry] of entries.entries()) {
+      if (entry.options.syncStep && values[index] !== undefined) own[`${entry.hook}.${entry.name}`] = values[index];
+    }
+    const all = await fabric.allGatherObjects(own);
+    return entries.map((entry, index) => {
+      if (!entry.options.syncStep) return values[index];
+      const given = all.map((rank) => rank[`${entry.hook}.${entry.name}`]).filter((value) => value !== undefined);
+      const { reduceFx } = entry.options;
+      if (reduceFx === "min") return Math.min(...given);
+      if (reduceFx === "max") return Math.max(...given);
+      const sum = given.reduce((a, b) => a + b, 0);
+      return reduceFx === "sum" ? sum : sum / given.length;
+    });
+  }
+
+  async #write(metrics: Metrics, step: number): Promise<void> {
+    const { epoch } = this.#options.position();
+    this.logged = { epoch, ...metrics };
+    // A metric called "step" is the axis.
+    const axis = typeof metrics.step === "number" ? metrics.step : step;
+    await this.#options.fabric.logDict(this.logged, axis);
+  }
+}
+
+/** The metric objects among the fields of a model, by name. */
+function metricsOf(module: object): Map<string, MetricLike> {
+  const found = new Map<string, MetricLike>();
+  for (const [name, field] of Object.entries(Object.getOwnPropertyDescriptors(module))) {
+    if (isMetric(field.value)) found.set(name, field.value);
+  }
+  return found;
+}

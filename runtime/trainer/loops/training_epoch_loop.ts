@@ -1,0 +1,120 @@
+import { optimize, type Window } from "../optimization/automatic.ts";
+import { runManually } from "../optimization/manual.ts";
+import { finishWindow } from "../optimization/unfinished_window.ts";
+import { stepSchedulers } from "../optimization/schedulers.ts";
+import type { ReadyLoader } from "../loaders.ts";
+import type { Phase } from "../progress.ts";
+import type { Session } from "../session.ts";
+import { info } from "../../core/messages.ts";
+import { evaluate } from "./evaluation_loop.ts";
+import { canStop } from "./fit_end.ts";
+import { transferFor } from "./transfer.ts";
+import type { ValidationPlan } from "./validation_plan.ts";
+
+/** Trains one epoch, or what is left of it, with the validations in it. Returns true if it came to its end. */
+export async function trainEpoch(session: Session, loader: ReadyLoader, plan: ValidationPlan): Promise<boolean> {
+  const { hooks, metrics, progress, stop } = session;
+  if (progress.phase === "start") {
+    loader.setEpoch(progress.epoch);
+    await hooks.call("onTrainEpochStart");
+    progress.phase = "train";
+  }
+  const transfer = transferFor(session, loader.source);
+  session.isLastBatch = progress.batch >= loader.batches;
+  if (progress.phase === "validate") await validate(session);
+
+  let ended = true;
+  if (!reachedSteps(session)) {
+    for await (const given of loader.iterate({ first: progress.batch })) {
+      const batchIdx = progress.batch;
+      session.isLastBatch = batchIdx + 1 >= loader.batches;
+      const batch = await transfer(given, 0);
+      metrics.beginBatch(batch);
+      if (await hooks.call("onTrainBatchStart", batch, batchIdx) === -1) break;
+
+      const window = windowOf(session, loader);
+      const { outputs, stepped } = session.module.automaticOptimization
+        ? await optimize(session, batch, batchIdx, window)
+        : await runManually(session, batch, batchIdx);
+      if (stepped) progress.globalStep++;
+      if (stepped && session.module.automaticOptimization) progress.optimizerSteps++;
+      progress.microBatch = window.isLast ? 0 : progress.microBatch + 1;
+      progress.batch++;
+      progress.totalBatches++;
+      if (stepped) await stepSchedulers(session, { interval: "step", plateau: false });
+      if (session.isLastBatch) await stepSchedulers(session, { interval: "epoch", plateau: false });
+
+      limitTime(session);
+      if (stepped) await stop.afterStep();
+      const stopping = stop.isAgreed && canStop(session);
+      if (plan.isDue(session, { loader, stopping })) progress.phase = "validate";
+      await hooks.call("onTrainBatchEnd", outputs, batch, batchIdx);
+      await metrics.afterTrainBatch(progress.globalStep, stepped);
+      stop.throwIfInterrupted();
+      if (phaseOf(session) === "validate") await validate(session);
+      if (stepped) await stepSchedulers(session, { interval: "step", plateau: true });
+
+      // A callback may have asked for the end during validation.
+      const over = stop.isAgreed && canStop(session);
+      if (!session.isLastBatch && (over || reachedSteps(session))) {
+        ended = false;
+        break;
+      }
+    }
+  } else ended = progress.batch >= loader.batches;
+
+  // A loader that does not say its length has ended within a window, or before its validation.
+  if (ended && !Number.isFinite(loader.batches)) {
+    session.isLastBatch = true;
+    if (progress.microBatch > 0) await finishWindow(session);
+    await stepSchedulers(session, { interval: "epoch", plateau: false });
+    if (plan.isDueAtUnknownEnd(session)) await validate(session);
+  }
+  metrics.endBatches();
+  return ended;
+}
+
+/** The phase, which hooks may have changed. */
+function phaseOf({ progress }: Session): Phase {
+  return progress.phase;
+}
+
+/** Asks to stop when the time is up. */
+function limitTime({ config, progress, stop }: Session): void {
+  if (stop.shouldStop || progress.seconds < config.maxSeconds) return;
+  info(`Time limit reached. Elapsed time is ${formatSeconds(progress.seconds)}. Signaling Trainer to stop.`);
+  stop.shouldStop = true;
+}
+
+function formatSeconds(seconds: number): string {
+  const two = (n: number) => String(Math.floor(n)).padStart(2, "0");
+  return `${Math.floor(seconds / 3600)}:${two(seconds / 60 % 60)}:${two(seconds % 60)}`;
+}
+
+/** Runs the validation that is due. */
+async function validate(session: Session): Promise<void> {
+  const { hooks, module, progress } = session;
+  session.stage = "validate";
+  progress.phase = "validate";
+  if (progress.microBatch === 0) {
+    await hooks.module("onValidationModelZeroGrad", () => module.onValidationModelZeroGrad());
+  }
+  try {
+    await evaluate(session, { kind: "validate" });
+  } finally {
+    session.stage = "train";
+  }
+  progress.phase = "train";
+  await session.stop.agree();
+}
+
+function reachedSteps({ config, progress }: Session): boolean {
+  return progress.globalStep >= config.maxSteps;
+}
+
+/** The accumulation window that the next batch belongs to. The last one of an epoch has as many batches as are left. */
+function windowOf({ progress, accumulateGradBatches }: Session, loader: ReadyLoader): Window {
+  const start = progress.batch - progress.microBatch;
+  const size = Math.min(accumulateGradBatches, loader.batches - start);
+  return { isFirst: progress.microBatch === 0, isLast: progress.microBatch + 1 >= size, size };
+}

@@ -1,0 +1,68 @@
+import type { Fabric } from "../fabric/fabric.ts";
+
+/** Thrown where a run ends because the user interrupted it. Caught by the Trainer. */
+export class Interruption extends Error {
+  override readonly name = "Interruption";
+}
+
+/**
+ * Whether to stop, agreed between the ranks: a rank that wants to says so with the gradients, and all ranks act after the same step.
+ */
+export class StopControl {
+  readonly #fabric: Fabric;
+  #interrupted = false;
+  #agreedStop = false;
+  #agreedInterrupt = false;
+  #raised = false;
+  /** Set by callbacks and the model: stop when the least number of epochs and steps is reached. */
+  shouldStop = false;
+
+  constructor(fabric: Fabric) {
+    this.#fabric = fabric;
+  }
+
+  /** The user wants to end the run after this step. */
+  interrupt(): void {
+    this.#interrupted = true;
+  }
+
+  /** The same on all ranks: whether they want to stop. */
+  get isAgreed(): boolean {
+    return this.#fabric.worldSize === 1 ? this.shouldStop : this.#agreedStop;
+  }
+
+  /** Within an evaluation. Ranks cannot agree there, so that only a run of one rank ends. @throws Interruption */
+  throwIfInterruptedAlone(): void {
+    if (this.#interrupted && this.#fabric.worldSize === 1) throw new Interruption("interrupted");
+  }
+
+  /** @throws Interruption if the ranks agreed that one was interrupted */
+  throwIfInterrupted(): void {
+    this.throwIfInterruptedAlone();
+    if (this.#agreedInterrupt) throw new Interruption("interrupted");
+  }
+
+  /** After a training step, whose gradients carried the ranks' wishes: takes note. A message is sent only if there is one. */
+  async afterStep(): Promise<void> {
+    if (this.#fabric.worldSize === 1) return;
+    if (this.#fabric.agreedFlags.has("stop")) {
+      this.#raised = false;
+      await this.#ask();
+    } else if ((this.shouldStop || this.#interrupted) && !this.#raised && !this.#agreedStop) {
+      this.#fabric.raiseFlag("stop");
+      this.#raised = true;
+    }
+  }
+
+  /** Where all ranks are: asks them, in one message. @throws Interruption if one was interrupted */
+  async agree(): Promise<void> {
+    if (this.#fabric.worldSize > 1) await this.#ask();
+    this.throwIfInterrupted();
+  }
+
+  async #ask(): Promise<void> {
+    const ranks = await this.#fabric.allGatherObjects({ stop: this.shouldStop, interrupted: this.#interrupted });
+    this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);
+    this.#agreedInterrupt = ranks.some(({ interrupted }) => interrupted);
+  }
+}
