@@ -13,7 +13,7 @@ import { LOADERS } from "./registry.ts";
 export async function availableAccelerators(): Promise<Accelerator["name"][]> {
   const names: Accelerator["name"][] = [];
   for (const [name, load] of Object.entries(LOADERS)) {
-    if (load && (await (await load()).probe()).available) names.push(name as Accelerator["name"]);
+    if ((await (await load()).probe()).available) names.push(name as Accelerator["name"]);
   }
   return names;
 }

@@ -20,7 +20,7 @@ const announced = new Set<string>();
 /**
  * Finds the accelerator of a name. Imports the code of that one only and starts no engine: call its `load` for that.
  *
- * `auto` is the first that works of cuda and wasm; `gpu` means cuda; `cpu` is wasm until this project has a native engine. One
+ * `auto` is the first that works of cuda and wasm; `gpu` means cuda; `cpu` is TensorFlow where it is found, else wasm. One
  * line says what a general name became, once a process.
  *
  * @throws {RangeError} for a name that is none
@@ -52,26 +52,27 @@ export async function selectAccelerator(
   }
   if (name === "auto") return await firstThatWorks(say);
   const wanted = (name === "gpu" ? "cuda" : name) as Accelerator["name"];
-  const accelerator = await LOADERS[wanted]?.();
-  const probe = await accelerator?.probe() ??
-    { available: false, reason: "this version has no such engine", remedy: 'Leave it at "auto", or try "webgpu".' };
-  if (!accelerator || !probe.available) {
-    const { reason, remedy } = probe as { reason: string; remedy: string };
+  const accelerator = await LOADERS[wanted]();
+  const probe = await accelerator.probe();
+  if (!probe.available) {
+    const { reason, remedy } = probe;
     const available = ["auto", ...await availableAccelerators()].map((name) => `"${name}"`).join(", ");
     throw new Error(
       `\`accelerator: "${name}"\` can not run on this system: ${reason}. ${remedy} The following are available and can be ` +
         `passed into the \`accelerator\` option of \`${owner}\`: ${available}.`,
     );
   }
-  if (wanted === "cpu") say(`accelerator: cpu is computed by wasm (${probe.detail}) in this version`);
+  if (wanted === "cpu" && accelerator === (await import("./cpu.ts")).cpuByWasm) {
+    say(`accelerator: cpu is computed by wasm (${probe.detail}); \`deno task setup\` gets TensorFlow, which is faster`);
+  }
   return accelerator;
 }
 
 async function firstThatWorks(say: (text: string) => void): Promise<Accelerator> {
   for (const name of AUTO) {
-    const accelerator = await LOADERS[name]?.();
-    const probe = await accelerator?.probe();
-    if (!accelerator || !probe?.available) continue;
+    const accelerator = await LOADERS[name]();
+    const probe = await accelerator.probe();
+    if (!probe.available) continue;
     say(`accelerator: ${name} (${probe.detail})`);
     return accelerator;
   }

@@ -22,6 +22,8 @@ import type { ClusterInfo } from "../environments/cluster_info.ts";
 import { detectCluster } from "../environments/detect_cluster.ts";
 import { processEnvironment } from "../environments/process_environment.ts";
 import { readSettings, type Settings } from "../environments/settings.ts";
+import { configurationFrom } from "../tensorflow_library/configuration_from.ts";
+import { configureTensorflow } from "../tensorflow_library/configure.ts";
 import type { Logger } from "../loggers/logger.ts";
 import type { Module } from "../nn/module.ts";
 import type { ClipByNormOptions } from "../optim/clip.ts";
@@ -95,6 +97,7 @@ export class Fabric implements AsyncDisposable {
   constructor(options: FabricOptions = {}) {
     const environment = processEnvironment();
     this.#settings = readSettings(environment);
+    configureTensorflow(configurationFrom(environment));
     this.#cluster = detectCluster(environment);
     this.#config = resolveFabricOptions(options, this.#settings, this.#cluster);
     this.#callbacks = [...this.#config.callbacks];

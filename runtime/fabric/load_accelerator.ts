@@ -1,5 +1,8 @@
 import type { AcceleratorName } from "../accelerators/accelerator.ts";
 import { selectAccelerator } from "../accelerators/select_accelerator.ts";
+import { processEnvironment } from "../environments/process_environment.ts";
+import { configurationFrom } from "../tensorflow_library/configuration_from.ts";
+import { configureTensorflow } from "../tensorflow_library/configure.ts";
 import { Device } from "./device.ts";
 
 /**
@@ -13,6 +16,7 @@ import { Device } from "./device.ts";
  * ```
  */
 export async function loadAccelerator(name: AcceleratorName = "auto"): Promise<Device> {
+  configureTensorflow(configurationFrom(processEnvironment()));
   const accelerator = await selectAccelerator(name);
   await accelerator.load({});
   return new Device(accelerator.name, 0);

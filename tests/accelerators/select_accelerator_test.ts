@@ -1,19 +1,24 @@
 import assert from "node:assert/strict";
 import { availableAccelerators } from "../../runtime/accelerators/available_accelerators.ts";
 import { selectAccelerator } from "../../runtime/accelerators/select_accelerator.ts";
+import { tensorflowCpu } from "../../runtime/accelerators/tensorflow/accelerator.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
 
-Deno.test("auto and cpu become wasm and say so once", async () => {
+Deno.test("auto becomes wasm, and says so once", async () => {
   const lines: string[] = [];
   using _route = routeMessages((line) => lines.push(line));
   assert.equal((await selectAccelerator("auto")).name, "wasm");
   assert.equal((await selectAccelerator()).name, "wasm");
-  assert.equal((await selectAccelerator("cpu")).name, "cpu");
-  assert.equal((await selectAccelerator("cpu")).name, "cpu");
-  assert.equal((await (await selectAccelerator("cpu", { announce: false })).load({})).backendName, "wasm");
-  assert.equal(lines.length, 2);
+  assert.equal(lines.length, 1);
   assert.match(lines[0], /^accelerator: wasm \(/);
-  assert.match(lines[1], /^accelerator: cpu is computed by wasm \(/);
+});
+
+Deno.test("cpu is TensorFlow where its library is found, else wasm, which it says once", async () => {
+  const lines: string[] = [];
+  using _route = routeMessages((line) => lines.push(line));
+  for (let i = 0; i < 2; i++) assert.equal((await selectAccelerator("cpu")).name, "cpu");
+  if ((await tensorflowCpu.probe()).available) assert.deepEqual(lines, []);
+  else assert.match(lines.join("\n"), /^accelerator: cpu is computed by wasm \(.*`deno task setup`[^\n]*$/);
 });
 
 Deno.test("a name given outright is not announced", async () => {

@@ -9,8 +9,11 @@ const C_LIBRARY = {
   memcpy: { parameters: ["pointer", "buffer", "usize"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** RTLD_LAZY, RTLD_GLOBAL and RTLD_NODELETE as the two systems number them. */
-const FLAGS = { linux: 0x1 | 0x100 | 0x1000, darwin: 0x1 | 0x8 | 0x80 } as Record<string, number>;
+/**
+ * RTLD_LAZY and RTLD_NODELETE as the two systems number them. On Linux RTLD_LOCAL and RTLD_DEEPBIND too: TensorFlow brings an LLVM of its
+ * own, and so do WebGPU's software devices; a process that mixes their symbols crashes.
+ */
+const FLAGS = { linux: 0x1 | 0x8 | 0x1000, darwin: 0x1 | 0x8 | 0x80 } as Record<string, number>;
 const C_LIBRARY_FILE = { linux: "libc.so.6", darwin: "libSystem.B.dylib" } as Record<string, string>;
 
 /** `absl::SetMinLogLevel` as TensorFlow 2.21 exports it. */
