@@ -23,7 +23,12 @@ export type { AcceleratorName } from "./runtime/accelerators/accelerator.ts";
 export { availableAccelerators } from "./runtime/accelerators/available_accelerators.ts";
 export { selectAccelerator, type SelectAcceleratorOptions } from "./runtime/accelerators/select_accelerator.ts";
 export { resolvePrecision } from "./runtime/precision/resolve_precision.ts";
-export type { Precision } from "./runtime/precision/precision.ts";
+export type { Precision as PrecisionName } from "./runtime/precision/precision.ts";
+
+export { backwardOf, noGrad } from "./runtime/tensor/tape.ts";
+export { hold, release, TensorScope, withScope } from "./runtime/tensor/scope.ts";
+export { gradientOf } from "./runtime/tensor/gradients.ts";
+export { mapTensors } from "./runtime/tensor/tree.ts";
 
 export { Module } from "./runtime/nn/module.ts";
 export { asModule, LayersModule } from "./runtime/nn/layers_module.ts";
@@ -33,6 +38,9 @@ export type { Optimizer } from "./runtime/optim/optimizer.ts";
 export { Adam, type AdamOptions } from "./runtime/optim/adam.ts";
 export { AdamW } from "./runtime/optim/adam_w.ts";
 export { SGD, type SGDOptions } from "./runtime/optim/sgd.ts";
+export type { ParameterGroup } from "./runtime/optim/gradient_optimizer.ts";
+export { clipGradientsByNorm, clipGradientsByValue } from "./runtime/optim/clip.ts";
+export * from "./runtime/optim/schedulers.ts";
 
 export { DataLoader, type DataLoaderOptions } from "./runtime/data/data_loader.ts";
 export type { Dataset, IterableDataset } from "./runtime/data/dataset.ts";
@@ -41,8 +49,13 @@ export { Subset } from "./runtime/data/subset.ts";
 export { ConcatDataset } from "./runtime/data/concat_dataset.ts";
 export { randomSplit } from "./runtime/data/random_split.ts";
 export { MNIST } from "./runtime/data/mnist.ts";
+export { datasetFromModule, type ModuleReference } from "./runtime/data/module_dataset.ts";
+export { collate } from "./runtime/data/collate.ts";
+export { hostTensor } from "./runtime/data/host_values.ts";
 export * from "./runtime/data/samplers.ts";
 export * from "./runtime/data/transforms.ts";
+
+export * from "./runtime/metrics/metrics.ts";
 
 export { CSVLogger, type CSVLoggerOptions } from "./runtime/loggers/csv_logger.ts";
 export { JSONLinesLogger } from "./runtime/loggers/json_lines_logger.ts";
@@ -59,6 +72,7 @@ export type { HostTensor } from "./runtime/tensor/host_tensor.ts";
 export type { StateDict, Stateful, StateTree } from "./runtime/tensor/state.ts";
 
 export { seed_everything, seedEverything, type SeedOptions } from "./runtime/seed/seed_everything.ts";
+export { deriveSeed } from "./runtime/seed/derive_seed.ts";
 export { Random } from "./runtime/seed/random.ts";
 
 export { silenceWarnings } from "./runtime/core/messages.ts";
