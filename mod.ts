@@ -14,6 +14,19 @@ export type { SetupDataloadersOptions } from "./runtime/fabric/setup_dataloaders
 export type { StateFilter } from "./runtime/fabric/checkpoint_state.ts";
 export type { Device } from "./runtime/fabric/device.ts";
 
+export { Trainer } from "./runtime/trainer/trainer.ts";
+export type {
+  EvaluateOptions,
+  FitOptions,
+  FitOutcome,
+  PredictOptions,
+  SaveCheckpointOptions,
+} from "./runtime/trainer/trainer.ts";
+export type { TrainerOptions } from "./runtime/trainer/trainer_options.ts";
+export { LightningModule } from "./runtime/trainer/lightning_module.ts";
+export { LightningDataModule } from "./runtime/trainer/lightning_data_module.ts";
+export { Callback } from "./runtime/trainer/callback.ts";
+
 export { DDPStrategy, type DDPStrategyOptions } from "./strategies/ddp.ts";
 export { SingleDeviceStrategy } from "./strategies/single_device.ts";
 export type { Strategy, StrategyName } from "./strategies/strategy.ts";
