@@ -21,17 +21,13 @@ export function mergeCallbacks(own: readonly Callback[], ofModel: Callback | rea
   // Monitors keep their place among the others, except at the end of an epoch.
   const place = ({ order }: Callback) => ORDER.indexOf(order === "monitor" ? "normal" : order);
   all.sort((a, b) => place(a) - place(b));
-  const keys = new Map<string, Callback>();
-  for (const callback of all) {
-    if (callback.stateDict() === undefined) continue;
-    const other = keys.get(callback.stateKey);
-    if (other) {
-      throw new Error(
-        `Found more than one stateful callback of type \`${callback.constructor.name}\` with the state key ${callback.stateKey}. ` +
-          "Give them different options, or a `stateKey` of their own.",
-      );
-    }
-    keys.set(callback.stateKey, callback);
+  for (const [index, callback] of all.entries()) {
+    const same = all.slice(index + 1).find(({ stateKey }) => stateKey === callback.stateKey);
+    if (!same || callback.stateDict() === undefined) continue;
+    throw new Error(
+      `Found more than one stateful callback of type \`${callback.constructor.name}\` with the state key ${callback.stateKey}. ` +
+        "Give them different options, or a `stateKey` of their own.",
+    );
   }
   return Object.freeze(all);
 }

@@ -6,6 +6,15 @@ import type { Trainer } from "./trainer.ts";
 /** Where a hook's implementations come in the order of one call. */
 const NORMAL = 0, MODULE = 1, MONITOR = 2, CHECKPOINT = 3;
 
+/** See {@linkcode HookCaller.callPart}. */
+export type HookPart = "first" | "monitors" | "checkpoints";
+
+const PARTS: Record<HookPart, (place: number) => boolean> = {
+  first: (place) => place <= MODULE,
+  monitors: (place) => place === MONITOR,
+  checkpoints: (place) => place === CHECKPOINT,
+};
+
 interface Implementation {
   readonly place: number;
   readonly label: string;
@@ -47,15 +56,9 @@ export class HookCaller {
     return list.length === 0 ? undefined : this.#run(name, list, args);
   }
 
-  /** As {@linkcode call}, without the callbacks that save. */
-  callBeforeCheckpoints(name: string, ...args: unknown[]): Promise<unknown> | undefined {
-    const list = this.#listOf(name).filter(({ place }) => place !== CHECKPOINT);
-    return list.length === 0 ? undefined : this.#run(name, list, args);
-  }
-
-  /** The callbacks that save, alone. */
-  callCheckpoints(name: string, ...args: unknown[]): Promise<unknown> | undefined {
-    const list = this.#listOf(name).filter(({ place }) => place === CHECKPOINT);
+  /** The parts of a call one by one: the others and the module, those that decide by metrics, those that save. */
+  callPart(part: HookPart, name: string, ...args: unknown[]): Promise<unknown> | undefined {
+    const list = this.#listOf(name).filter(({ place }) => PARTS[part](place));
     return list.length === 0 ? undefined : this.#run(name, list, args);
   }
 

@@ -15,11 +15,11 @@ import { Module } from "../nn/module.ts";
 import { zeroGradients } from "../tensor/gradients.ts";
 import { tf } from "../tensor/tf.ts";
 
-/** A source of batches: a DataLoader or anything that can be iterated over again and again. */
+/** A source of batches: a DataLoader, an array of batches, or anything else that can be iterated over again and again. */
 // deno-lint-ignore no-explicit-any
 export type Batches = AsyncIterable<any> | Iterable<any>;
 
-/** One loader or several. */
+/** One loader, or an array of several DataLoaders or other asynchronous sources. */
 export type Loaders = Batches | readonly Batches[];
 
 let setHost: (module: LightningModule, host: ModuleHost | undefined) => void;

@@ -7,6 +7,12 @@ import type { TrainerConfig } from "./trainer_options.ts";
 import { warn } from "../core/messages.ts";
 import type { Fabric } from "../fabric/fabric.ts";
 
+/** True for several loaders: an array of DataLoaders or other asynchronous sources. Another array holds the batches of one. */
+function isList(given: Loaders): given is readonly Batches[] {
+  return Array.isArray(given) && given.length > 0 &&
+    given.every((item) => typeof item === "object" && item !== null && Symbol.asyncIterator in item);
+}
+
 /** Loaders as given to `fit` and the others. */
 export type GivenLoaders = Partial<Record<LoaderKind, Loaders>>;
 
@@ -66,7 +72,7 @@ export class LoaderSet {
       : config.limits[kind];
     if (limit === 0) return [];
     const given = await this.#ask(kind);
-    const several = Array.isArray(given) ? given as readonly Batches[] : [given as Batches];
+    const several = isList(given) ? given : [given as Batches];
     if (kind === "train" && several.length !== 1) {
       throw new TypeError(
         `training takes one loader, but got ${several.length}: combine them in one iterable, or concatenate their datasets`,

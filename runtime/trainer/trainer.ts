@@ -1,5 +1,6 @@
 import type { Callback } from "./callback.ts";
 import { CheckpointCallback } from "./checkpoint_callback.ts";
+import type { CheckpointState } from "./checkpoint_state.ts";
 import { collectCheckpoint } from "./checkpointing.ts";
 import { defaultCallbacks } from "./default_callbacks.ts";
 import type { LightningDataModule } from "./lightning_data_module.ts";
@@ -8,7 +9,7 @@ import type { ReadyLoader } from "./loaders.ts";
 import type { Metrics } from "./logging/metric_connector.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
-import { bareStep, trainBatches } from "./optimization/bare_step.ts";
+import { rehearse, type RehearseOptions } from "./optimization/rehearse.ts";
 import { canValidate } from "./loops/fit_loop.ts";
 import { FitProgress } from "./progress.ts";
 import { Run, type RunRequest } from "./run.ts";
@@ -172,6 +173,16 @@ export class Trainer implements AsyncDisposable {
     const checkpoint = await collectCheckpoint(run, { weightsOnly, thisRankOnly });
     if (thisRankOnly) await writeCheckpoint(path, await snapshot(checkpoint as StateDict) as StateDict);
     else await this.fabric.save(path, checkpoint, { background });
+  }
+
+  /** What {@linkcode saveCheckpoint} saves; its tensors are the live ones. With `thisRankOnly` no other rank is asked. */
+  async dumpCheckpoint(options: { weightsOnly?: boolean; thisRankOnly?: boolean } = {}): Promise<CheckpointState> {
+    const run = this.#run ?? this.#last;
+    if (!run) {
+      throw new Error("`trainer.saveCheckpoint` has no model to save: call `fit` or another method with one first");
+    }
+    const { weightsOnly = false, thisRankOnly = false } = options;
+    return await collectCheckpoint(run, { weightsOnly, thisRankOnly });
   }
 
   /** Writes what loggers still have and leaves the other ranks. Happens by itself at the end of a program. */
@@ -398,15 +409,13 @@ export class Trainer implements AsyncDisposable {
   get predictions(): readonly unknown[][] {
     return (this.#run ?? this.#last)?.predictions ?? [];
   }
-  /** Batches of the training data, ready for {@linkcode trainStep}, for callbacks that try something before the training. */
-  async trainLoader(): Promise<AsyncIterable<unknown>> {
-    if (!this.#run) throw new Error("`trainLoader` is there during a run, e.g. in `onFitStart`");
-    return await trainBatches(this.#run);
-  }
-  /** One step of automatic optimization without hooks and without counting. Returns the loss. */
-  async trainStep(batch: unknown, batchIdx: number): Promise<number> {
-    if (!this.#run) throw new Error("`trainStep` is there during a run, e.g. in `onFitStart`");
-    return await bareStep(this.#run, batch, batchIdx);
+  /**
+   * Trains a few steps to try something, e.g. in `onFitStart`, and puts everything back as it was: weights, optimizers, random state. Nothing is
+   * counted, logged or called but the model.
+   */
+  async rehearse(options: RehearseOptions): Promise<void> {
+    if (!this.#run) throw new Error("`rehearse` works during `fit`, e.g. in `onFitStart`");
+    await rehearse(this.#run, options);
   }
   /** Training steps that this fit will take: for schedulers, in `configureOptimizers`. Loads the training data. Infinity for no end. */
   async estimatedSteppingBatches(): Promise<number> {

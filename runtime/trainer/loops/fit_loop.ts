@@ -12,7 +12,10 @@ export async function runFit(session: Session): Promise<void> {
   const { hooks, progress, loaders, config, module, stop, metrics } = session;
   let [loader] = await loaders.get("train");
   if (!loader) return void isDone(session, 0);
-  if (progress.phase === "end") progress.nextEpoch();
+  if (progress.phase === "end") {
+    metrics.resetTraining();
+    progress.nextEpoch();
+  }
   if (isDone(session, loader.batches)) return;
   let plan = planFor(session, loader.batches);
   const startedEpochs = progress.epoch;
@@ -30,11 +33,12 @@ export async function runFit(session: Session): Promise<void> {
     }
     const complete = await trainEpoch(session, loader, plan);
     await withScope(async () => {
-      await hooks.callBeforeCheckpoints("onTrainEpochEnd");
+      await hooks.callPart("first", "onTrainEpochEnd");
       await metrics.endEpoch({ loaders: 1, write: config.logEveryNSteps > 0 });
+      await hooks.callPart("monitors", "onTrainEpochEnd");
       if (complete) await stepSchedulers(session, { interval: "epoch", plateau: true });
       if (complete) progress.phase = "end";
-      await hooks.callCheckpoints("onTrainEpochEnd");
+      await hooks.callPart("checkpoints", "onTrainEpochEnd");
     });
     await stop.agree();
     if (complete) {
