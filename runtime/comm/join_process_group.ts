@@ -2,13 +2,15 @@ import { CommTimeoutError } from "../core/errors.ts";
 import { memoryTransports } from "./memory_transport.ts";
 import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
 import { openInbox } from "./inbox.ts";
+import { posixSharedMemory } from "./posix_shared_memory.ts";
 import type { ProcessGroup } from "./process_group.ts";
 import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
 import { ZmqTransport } from "./zmq_transport.ts";
 
 /** Options of {@linkcode joinProcessGroup}. */
-export interface JoinOptions extends WaitOptions, Omit<TransportGroupOptions, "token" | "now" | "firstSequence"> {
+export interface JoinOptions
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "now" | "firstSequence" | "sharedMemory"> {
   /** Where the ranks find each other. It is the caller's, and not needed any more once they did. */
   store: Store;
   /** 0 to worldSize - 1, each once. */
@@ -20,8 +22,12 @@ export interface JoinOptions extends WaitOptions, Omit<TransportGroupOptions, "t
   name?: string;
   /** The address at which other hosts reach this one. Default: none, the ranks share a host. */
   host?: string;
-  /** How ranks of one host talk: `ipc` (a socket file that only this user can open) or `tcp` on loopback. Default: ipc, tcp on Windows. */
-  transport?: "ipc" | "tcp";
+  /**
+   * How ranks of one host talk. `auto`: by ZeroMQ, with the data of large reductions in shared memory if all ranks are on one Linux host.
+   * `zmq`: everything by ZeroMQ. `ipc` and `tcp`: the same, by socket files that only this user can open, or on loopback.
+   * Default: auto. Unless it is told, ZeroMQ takes ipc, and tcp on Windows.
+   */
+  transport?: "auto" | "zmq" | "ipc" | "tcp";
   /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
 }
@@ -31,13 +37,15 @@ interface Card {
   version: number;
   worldSize: number;
   machine: string;
+  /** It would share memory with ranks of the same machine. */
+  sharesMemory: boolean;
   /** Of the inbox, by what it is good for. */
   ipc?: string;
   loopback?: string;
   network?: string;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Joins the group of `worldSize` ranks. Resolves when all are connected with each other.
@@ -52,21 +60,31 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
   if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize) {
     throw new RangeError(`rank is ${rank}; with a world size of ${worldSize} it is 0 to ${worldSize - 1}`);
   }
+  const { transport = "auto" } = options;
+  if (!["auto", "zmq", "ipc", "tcp"].includes(transport)) {
+    throw new TypeError(`transport is ${JSON.stringify(transport)}; it must be auto, zmq, ipc or tcp`);
+  }
   signal?.throwIfAborted();
   if (worldSize === 1) return new TransportGroup(memoryTransports(1)[0], options);
 
   const { timeoutMs = RENDEZVOUS_TIMEOUT_MS } = options;
   const end = performance.now() + timeoutMs;
   const prefix = `group/${options.runId ?? "run"}/${options.generation ?? 0}/${options.name ?? "main"}`;
-  const inbox = await openInbox({ transport: options.transport, host: options.host });
+  const inbox = await openInbox({
+    transport: transport === "ipc" || transport === "tcp" ? transport : undefined,
+    host: options.host,
+  });
   try {
     const token = await agreeOnToken(store, prefix);
-    const card: Card = { version: VERSION, worldSize, machine: await machine(), ...inbox.endpoints };
+    const sharesMemory = transport === "auto" && Deno.build.os === "linux";
+    const card: Card = { version: VERSION, worldSize, machine: await machine(), sharesMemory, ...inbox.endpoints };
     await publish(store, `${prefix}/rank/${rank}`, { rank, card });
     const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - performance.now(), signal });
     const endpoints = cards.map((other, r) => chooseEndpoint(r, other, { rank, card }));
-    const transport = new ZmqTransport(inbox.context, inbox.socket, { ...options, rank, endpoints });
-    const group = new TransportGroup(transport, { ...options, token, firstSequence: 0 });
+    const sockets = new ZmqTransport(inbox.context, inbox.socket, { ...options, rank, endpoints });
+    const shares = cards.every((other) => other.sharesMemory && other.machine === card.machine);
+    const sharedMemory = shares ? posixSharedMemory : undefined;
+    const group = new TransportGroup(sockets, { ...options, token, firstSequence: 0, sharedMemory });
     try {
       // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
       await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - performance.now()), signal });

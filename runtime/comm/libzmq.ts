@@ -35,6 +35,11 @@ export type Libzmq = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 const opened = new Map<string, Libzmq>();
 
+/** The file that holds libzmq: the one that `setLibzmqPath` named, else the npm package's. */
+export function libzmqFile(): string {
+  return libzmqPath() ?? bundledLibzmq();
+}
+
 /**
  * The functions of libzmq, loaded on the first call: the library that `setLibzmqPath` named, else the npm package's.
  * It stays loaded until the process ends, because threads of contexts may still run in it.
@@ -42,7 +47,7 @@ const opened = new Map<string, Libzmq>();
  */
 export function libzmq(): Libzmq {
   const given = libzmqPath();
-  const path = given ?? bundledLibzmq();
+  const path = libzmqFile();
   const known = opened.get(path);
   if (known) return known;
   const remedy = given === undefined

@@ -6,10 +6,14 @@ import {
   type DataArray,
   type NumberArray,
   type ProcessGroup,
+  type ReduceOp,
   type ReduceOptions,
   type RootOptions,
   segmentOf,
 } from "./process_group.ts";
+import { SharedArena } from "./shared_arena.ts";
+import type { SharedMemory } from "./shared_memory.ts";
+import { sharedReduce } from "./shared_reduce.ts";
 import type { WaitOptions } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
@@ -22,6 +26,14 @@ export interface TransportGroupOptions extends ExchangeOptions {
   smallBytes?: number;
   /** How large arrays are cut up on their way around the ring. Default: 256 KiB; at most 1 MiB. */
   chunkBytes?: number;
+  /** Where memory that all ranks share comes from, for the larger reductions. Default: there is none. */
+  sharedMemory?: SharedMemory;
+  /** Arrays of more bytes than this are reduced in shared memory. Default: 16 KiB. */
+  sharedFromBytes?: number;
+  /** Arrays up to this size are reduced in shared memory by every rank as a whole, longer ones in chunks. Default: 1 MiB. */
+  sharedWholeBytes?: number;
+  /** The bytes of such a chunk. Default: 512 KiB. */
+  sharedChunkBytes?: number;
 }
 
 /** A process group over any transport. docs/collectives.md tells what each collective costs. */
@@ -31,6 +43,8 @@ export class TransportGroup implements ProcessGroup {
   readonly #exchange: Exchange;
   readonly #smallBytes: number;
   readonly #chunkBytes: number;
+  readonly #sharedFromBytes: number;
+  readonly #arena: SharedArena | undefined;
 
   /** @param transport owned from now on */
   constructor(transport: Transport, options: TransportGroupOptions = {}) {
@@ -38,6 +52,14 @@ export class TransportGroup implements ProcessGroup {
     this.worldSize = transport.worldSize;
     this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
     this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
+    this.#sharedFromBytes = options.sharedFromBytes ?? 16 * 1024;
+    if (options.sharedMemory && this.worldSize > 1) {
+      this.#arena = new SharedArena(this.worldSize, {
+        sharedMemory: options.sharedMemory,
+        wholeBytes: options.sharedWholeBytes ?? 1024 * 1024,
+        chunkBytes: options.sharedChunkBytes ?? 512 * 1024,
+      });
+    }
     this.#exchange = new Exchange(transport, options);
   }
 
@@ -45,8 +67,7 @@ export class TransportGroup implements ProcessGroup {
     const op = checkOp(options.op);
     const dtype = checkNumbers(data, "allReduce");
     return this.#run({ kind: "allReduce", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
-      if (data.byteLength <= this.#smallBytes) await allReduceSmall(exchange, data, op);
-      else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather: true });
+      await this.#reduce(exchange, data, { op, gather: true });
       return data;
     });
   }
@@ -55,8 +76,7 @@ export class TransportGroup implements ProcessGroup {
     const op = checkOp(options.op);
     const dtype = checkNumbers(data, "reduceScatter");
     return this.#run({ kind: "reduceScatter", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
-      if (data.byteLength <= this.#smallBytes) await allReduceSmall(exchange, data, op);
-      else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather: false });
+      await this.#reduce(exchange, data, { op, gather: false });
       const { start, end } = segmentOf(data.length, this.rank, this.worldSize);
       return data.subarray(start, end) as T;
     });
@@ -114,13 +134,15 @@ export class TransportGroup implements ProcessGroup {
     return this.#run({ kind: "barrier", dtype: "none", op: "none", root: 0, count: 0 }, options, barrier);
   }
 
-  abort(reason: Error): Promise<void> {
-    return this.#exchange.abort(reason);
+  async abort(reason: Error): Promise<void> {
+    await this.#exchange.abort(reason);
+    this.#arena?.close();
   }
 
   /** Leaves the group. Collectives that still wait reject; what was sent to others still reaches them. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#exchange.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#exchange.close();
+    this.#arena?.close();
   }
 
   async #gatherObjects(
@@ -138,6 +160,14 @@ export class TransportGroup implements ProcessGroup {
     return receivers.includes(this.rank)
       ? all.map((bytes, rank) => rank === this.rank ? value : decodeObject(bytes))
       : [];
+  }
+
+  async #reduce(exchange: Exchange, data: NumberArray, options: { op: ReduceOp; gather: boolean }): Promise<void> {
+    const { op, gather } = options, arena = this.#arena, size = data.byteLength;
+    if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
+      await sharedReduce(exchange, arena, { data, op, gather });
+    } else if (size <= this.#smallBytes) await allReduceSmall(exchange, data, op);
+    else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather });
   }
 
   #run<T>(signature: Signature, options: WaitOptions, body: (exchange: Exchange) => Promise<T>): Promise<T> {

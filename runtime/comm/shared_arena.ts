@@ -1,0 +1,176 @@
+import { info } from "../core/messages.ts";
+import type { Exchange } from "./exchange.ts";
+import { compileKernels, type ReduceKernels } from "./reduce_kernels.ts";
+import type { Segment, SharedMemory } from "./shared_memory.ts";
+
+/** Steps from here on agree about the shared memory; below are the turns of a collective. */
+const SETUP_STEP = 0x4000_0000, REPORT_STEP = SETUP_STEP + 1, GROW_STEP = SETUP_STEP + 2;
+/** Slots that take turns; docs/collectives.md tells why so many. */
+export const WHOLE_SLOTS = 2, CHUNK_SLOTS = 8;
+/** Ranks' pieces of a chunk begin at multiples of this: a cache line, so that no two ranks write to one. */
+export const LINE_BYTES = 64;
+/** The least that is taken for a slot. */
+const LEAST_BYTES = 64 * 1024;
+const WASM_LIMIT = 2 ** 32 - 65_536;
+
+/** Options of {@linkcode SharedArena}. */
+export interface SharedArenaOptions {
+  /** Where the memory comes from. */
+  sharedMemory: SharedMemory;
+  /** The most bytes of an array that every rank reduces as a whole. */
+  wholeBytes: number;
+  /** The bytes of a chunk of longer arrays. */
+  chunkBytes: number;
+}
+
+/**
+ * The memory that the ranks of a group share: an area each, in one segment that rank 0 makes at the first use. An area has slots for whole arrays, a place for their result, and slots for chunks; room is
+ * taken when it is needed. Whether it can be used is agreed among all ranks, each time that more is needed.
+ */
+export class SharedArena {
+  /** Bytes between two ranks' areas. */
+  readonly stride: number;
+  readonly wholeBytes: number;
+  readonly chunkBytes: number;
+  readonly #sharedMemory: SharedMemory;
+  readonly #slotBytes: number;
+  #segment: Segment | undefined;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #kernels: ReduceKernels | undefined;
+  #isOff = false;
+  #wholeRoom = 0;
+  #hasChunkRoom = false;
+  /** The next slots to write. */
+  #wholeSlot = 0;
+  #chunkSlot = 0;
+
+  constructor(worldSize: number, options: SharedArenaOptions) {
+    this.#sharedMemory = options.sharedMemory;
+    this.wholeBytes = roundUp(options.wholeBytes, 4096);
+    this.chunkBytes = roundUp(Math.max(options.chunkBytes, worldSize * LINE_BYTES), 4096);
+    // Kernels write up to 15 bytes more than they are asked for.
+    this.#slotBytes = this.wholeBytes + 4096;
+    this.stride = roundUp((WHOLE_SLOTS + 1) * this.#slotBytes + CHUNK_SLOTS * this.chunkBytes, 65_536);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  get kernels(): ReduceKernels {
+    return this.#kernels!;
+  }
+
+  /** Where this rank's area begins. */
+  areaOf(rank: number): number {
+    return rank * this.stride;
+  }
+
+  /** Where in its area the result of a whole array lies. */
+  get resultAt(): number {
+    return WHOLE_SLOTS * this.#slotBytes;
+  }
+
+  /** Where in every area the next whole array lies. */
+  nextWholeSlot(): number {
+    this.#wholeSlot = (this.#wholeSlot + 1) % WHOLE_SLOTS;
+    return this.#wholeSlot * this.#slotBytes;
+  }
+
+  /** Takes `count` chunk slots in their order; returns where in every area the one of a chunk lies. */
+  nextChunkSlots(count: number): (chunk: number) => number {
+    const first = this.#chunkSlot, start = (WHOLE_SLOTS + 1) * this.#slotBytes;
+    this.#chunkSlot = (first + count) % CHUNK_SLOTS;
+    return (chunk) => start + (first + chunk) % CHUNK_SLOTS * this.chunkBytes;
+  }
+
+  /**
+   * Makes sure, together with all ranks, that an array of so many bytes can be reduced here.
+   * @returns false if it cannot, on every rank alike; it stays so, and rank 0 said why
+   */
+  async prepare(exchange: Exchange, bytes: number): Promise<boolean> {
+    if (this.#isOff) return false;
+    if (!this.#segment && !await this.#open(exchange)) return false;
+    const isWhole = bytes <= this.wholeBytes;
+    if (isWhole ? bytes <= this.#wholeRoom : this.#hasChunkRoom) return true;
+    return await this.#grow(exchange, isWhole ? bytes : undefined);
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    this.#isOff = true;
+    this.#kernels = undefined;
+    this.#bytes = new Uint8Array(0);
+    this.#segment?.close();
+    this.#segment = undefined;
+  }
+
+  async #open(exchange: Exchange): Promise<boolean> {
+    const { rank, worldSize } = exchange, total = worldSize * this.stride;
+    let problem = "";
+    const attempt = (open: () => Segment) => {
+      try {
+        if (total > WASM_LIMIT) throw new Error(`${worldSize} ranks need ${total} bytes of address space`);
+        this.#segment = open();
+        this.#bytes = new Uint8Array(this.#segment.memory.buffer as ArrayBuffer);
+        this.#kernels = compileKernels(this.#segment.memory, { count: worldSize, stride: this.stride });
+      } catch (error) {
+        problem = (error as Error).message;
+      }
+    };
+    if (rank === 0) {
+      attempt(() => this.#sharedMemory.create(total));
+      const name = new TextEncoder().encode(problem ? "" : this.#segment!.name);
+      for (let to = 1; to < worldSize; to++) exchange.send(to, SETUP_STEP, name);
+    } else {
+      const name = new TextDecoder().decode(await exchange.receive(0, SETUP_STEP));
+      if (name) attempt(() => this.#sharedMemory.open(name, total));
+      else problem = "rank 0 has none";
+    }
+    return await this.#agree(exchange, REPORT_STEP, problem);
+  }
+
+  async #grow(exchange: Exchange, wholeBytes: number | undefined): Promise<boolean> {
+    const area = this.areaOf(exchange.rank);
+    let problem = "";
+    let room = LEAST_BYTES;
+    try {
+      if (wholeBytes === undefined) {
+        this.#segment!.reserve(area + (WHOLE_SLOTS + 1) * this.#slotBytes, CHUNK_SLOTS * this.chunkBytes);
+      } else {
+        while (room < wholeBytes) room *= 2;
+        room = Math.min(room, this.wholeBytes);
+        const reserved = Math.min(room + 4096, this.#slotBytes);
+        for (let slot = 0; slot <= WHOLE_SLOTS; slot++) this.#segment!.reserve(area + slot * this.#slotBytes, reserved);
+      }
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+    if (!await this.#agree(exchange, GROW_STEP, problem)) return false;
+    if (wholeBytes === undefined) this.#hasChunkRoom = true;
+    else this.#wholeRoom = room;
+    return true;
+  }
+
+  /** Every rank tells every other whether it can; one that cannot decides it for all. */
+  async #agree(exchange: Exchange, step: number, problem: string): Promise<boolean> {
+    const { rank, worldSize } = exchange;
+    const mine = new TextEncoder().encode(problem.slice(0, 1000));
+    for (let k = 1; k < worldSize; k++) exchange.send((rank + k) % worldSize, step, mine);
+    const problems = new Map<number, string>(problem ? [[rank, problem]] : []);
+    for (let k = 1; k < worldSize; k++) {
+      const from = (rank + k) % worldSize;
+      const told = new TextDecoder().decode(await exchange.receive(from, step));
+      if (told) problems.set(from, told);
+    }
+    if (problems.size === 0) return true;
+    const [who, why] = [...problems].sort(([a], [b]) => a - b)[0];
+    info(`Ranks do not share memory (rank ${who}: ${why}); large all-reduces go through ZeroMQ, which is slower`);
+    this.close();
+    return false;
+  }
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
