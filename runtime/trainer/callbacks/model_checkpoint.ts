@@ -193,10 +193,11 @@ export class ModelCheckpoint extends CheckpointCallback {
 
   override async onTrainEpochEnd(trainer: Trainer): Promise<void> {
     if (this.#isIdle(trainer) || !this.#savesOnTrainEpochEnd(trainer) || !this.#isEpochDue(trainer)) return;
-    if (this.#hasValidated && this.#config.monitor !== undefined && !this.#isFresh(trainer, this.#epochStart + 1)) {
+    const { monitor } = this.#config;
+    if (monitor !== undefined && monitor in trainer.callbackMetrics && !this.#isFresh(trainer, this.#epochStart + 1)) {
       warn(
-        `checkpoint-stale-metric:${this.#config.monitor}`,
-        `\`ModelCheckpoint({ monitor: "${this.#config.monitor}" })\` saves nothing at the end of an epoch in which the metric was not computed.`,
+        `checkpoint-stale-metric:${monitor}`,
+        `\`ModelCheckpoint({ monitor: "${monitor}" })\` saves nothing at the end of an epoch in which the metric was not computed.`,
       );
       return;
     }
