@@ -1,4 +1,5 @@
 import { tf } from "../tensor/tf.ts";
+import { adamFromTfjs } from "./adam_from_tfjs.ts";
 import { GradientOptimizer } from "./gradient_optimizer.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { TfjsOptimizer } from "./tfjs_optimizer.ts";
@@ -30,6 +31,8 @@ export function asOptimizer(optimizer: tf.Optimizer | Optimizer, parameters: Opt
   if (optimizer instanceof GradientOptimizer) return optimizer.bind(parameters.named);
   const candidate = optimizer as Partial<Optimizer & tf.Optimizer> | null | undefined;
   if (typeof candidate?.applyGradients === "function") {
+    const adam = adamFromTfjs(optimizer as tf.Optimizer);
+    if (adam) return adam.bind(parameters.named);
     return new TfjsOptimizer(optimizer as tf.Optimizer, parameters.named);
   }
   if (typeof candidate?.step === "function" && typeof candidate.zeroGrad === "function") return optimizer as Optimizer;
