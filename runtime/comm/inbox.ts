@@ -16,13 +16,15 @@ export interface Inbox {
 }
 
 /** Binds an inbox, on a port or a file that nobody else uses. */
-export async function openInbox(options: { transport?: "ipc" | "tcp"; host?: string }): Promise<Inbox> {
+export async function openInbox(
+  options: { transport?: "ipc" | "tcp"; host?: string; folder?: string },
+): Promise<Inbox> {
   const transport = options.transport ?? (Deno.build.os === "windows" ? "tcp" : "ipc");
   if (transport !== "ipc" && transport !== "tcp") {
     throw new TypeError(`transport is ${JSON.stringify(transport)}; it must be ipc or tcp`);
   }
   const network = options.host === undefined ? undefined : tcpEndpoint(options.host, "*");
-  const folder = transport === "ipc" ? await privateFolder() : undefined;
+  const folder = transport === "ipc" ? await privateFolder(options.folder) : undefined;
   const removeFiles = async () => {
     if (folder) await Deno.remove(folder, { recursive: true }).catch(() => {});
   };
@@ -42,8 +44,8 @@ export async function openInbox(options: { transport?: "ipc" | "tcp"; host?: str
 }
 
 /** A new folder that only this user can look into, with a name short enough for a socket. */
-async function privateFolder(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "weft-" });
+async function privateFolder(parent?: string): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "weft-", dir: parent });
   if (folder.length + "/inbox".length <= MAX_PATH) return folder;
   await Deno.remove(folder);
   return await Deno.makeTempDir({ prefix: "weft-", dir: "/tmp" });

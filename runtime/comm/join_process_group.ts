@@ -28,6 +28,11 @@ export interface JoinOptions
    * Default: auto. Unless it is told, ZeroMQ takes ipc, and tcp on Windows.
    */
   transport?: "auto" | "zmq" | "ipc" | "tcp";
+  /**
+   * Where socket files lie until all ranks are connected. Give a folder that somebody removes even if this process is killed before.
+   * Default: the system's folder for temporary files; also if the name would be too long for a socket.
+   */
+  socketFolder?: string;
   /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
 }
@@ -73,6 +78,7 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
   const inbox = await openInbox({
     transport: transport === "ipc" || transport === "tcp" ? transport : undefined,
     host: options.host,
+    folder: options.socketFolder,
   });
   try {
     const token = await agreeOnToken(store, prefix);

@@ -165,7 +165,9 @@ export class SharedArena {
     }
     if (problems.size === 0) return true;
     const [who, why] = [...problems].sort(([a], [b]) => a - b)[0];
-    info(`Ranks do not share memory (rank ${who}: ${why}); large all-reduces go through ZeroMQ, which is slower`);
+    if (rank === 0) {
+      info(`Ranks do not share memory (rank ${who}: ${why}); large all-reduces go through ZeroMQ, which is slower`);
+    }
     this.close();
     return false;
   }
