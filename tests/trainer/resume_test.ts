@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type Batch, dense, Line, planeLoader, quietTrainer, weightsOf } from "./support/line.ts";
+import { Rows } from "./support/rows.ts";
 import { seed_everything, tf } from "../../mod.ts";
 import { CheckpointError } from "../../runtime/core/errors.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
-import type { Logger } from "../../runtime/loggers/logger.ts";
 import { MeanSquaredError } from "../../runtime/metrics/regression/mean_squared_error.ts";
 import { ExponentialLR, ReduceLROnPlateau } from "../../runtime/optim/schedulers.ts";
 import { Adam } from "../../runtime/optim/adam.ts";
@@ -34,24 +34,6 @@ class Dropping extends Line {
     return [[optimizer], [
       { scheduler: new ExponentialLR(optimizer, { gamma: 0.97 }), interval: "step" as const },
     ]];
-  }
-}
-
-/** Everything that was given to the loggers. */
-class Rows implements Logger {
-  readonly name = "rows";
-  readonly version = "0";
-  readonly logDir = undefined;
-  readonly rows: Record<string, number>[] = [];
-  logMetrics(metrics: Readonly<Record<string, number>>, step?: number): void {
-    this.rows.push({ step: step!, ...metrics });
-  }
-  logHyperparams(): void {}
-  save(): Promise<void> {
-    return Promise.resolve();
-  }
-  finalize(): Promise<void> {
-    return Promise.resolve();
   }
 }
 

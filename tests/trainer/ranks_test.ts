@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+
+const root = new URL("../../", import.meta.url);
+
+interface Found {
+  outcome: string;
+  validated: Record<string, number>[];
+  tested: Record<string, number>[];
+  predictions: number[][];
+  weights: Record<string, number[]>;
+  same: boolean;
+  rows: Record<string, number>[];
+  steps: number;
+}
+
+async function start(ranks: number, folder: string, what: string): Promise<{ code: number; err: string }> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "launcher/main.ts", "--devices", String(ranks)],
+      ...["tests/trainer/scripts/fit_ranks.ts", folder, what],
+    ],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  return { code, err: new TextDecoder().decode(stderr) };
+}
+
+async function run(ranks: number, folder: string, what: string): Promise<Found> {
+  const { code, err } = await start(ranks, folder, what);
+  assert.equal(code, 0, err);
+  return JSON.parse(await Deno.readTextFile(`${folder}/${what}.json`));
+}
+
+async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await f(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("one, two and three ranks report the same validation, test and predictions, to the last digit", () =>
+  inFolder(async (folder) => {
+    const one = await run(1, folder, "validate");
+    for (const ranks of [2, 3]) {
+      const several = await run(ranks, folder, "validate");
+      assert.deepEqual(several.validated, one.validated);
+      // 3 samples in one batch: the other ranks have none, and know the result.
+      assert.deepEqual(several.tested, one.tested);
+      assert.deepEqual(several.predictions, one.predictions);
+      assert.ok(several.same, "the ranks differ");
+    }
+  }));
+
+Deno.test("two ranks resumed in the middle of an epoch and of a window end with the same bytes", () =>
+  inFolder(async (folder) => {
+    const whole = await run(2, folder, "save");
+    const resumed = await run(2, folder, "resume");
+    assert.ok(whole.same && resumed.same, "the ranks differ");
+    assert.equal(resumed.steps, whole.steps);
+    assert.deepEqual(resumed.weights, whole.weights);
+    assert.deepEqual(resumed.rows, whole.rows.slice(-resumed.rows.length));
+    assert.deepEqual(resumed.validated, whole.validated);
+  }));
+
+Deno.test("a wish to stop of one rank ends the training of all at one step", () =>
+  inFolder(async (folder) => {
+    const { same, steps, outcome } = await run(2, folder, "stop");
+    assert.ok(same, "the ranks differ");
+    assert.deepEqual([steps, outcome], [6, "finished"]);
+  }));
+
+Deno.test("a signal to one rank ends the training of all at one step, with a checkpoint", () =>
+  inFolder(async (folder) => {
+    const { same, steps, outcome } = await run(2, folder, "interrupt");
+    assert.ok(same, "the ranks differ");
+    assert.equal(outcome, "interrupted");
+    assert.ok(steps >= 5 && steps < 15, `${steps} steps`);
+    const saved = [...Deno.readDirSync(`${folder}/checkpoints`)].map(({ name }) => name);
+    assert.ok(saved.includes("interrupted.ckpt"), saved.join());
+  }));
+
+Deno.test("a metric that only one rank logs is an error that names it and the ranks", () =>
+  inFolder(async (folder) => {
+    const { code, err } = await start(2, folder, "uneven");
+    assert.notEqual(code, 0);
+    assert.match(err, /The metric `extra` was logged in `trainingStep` on rank 1 but not on rank 0/);
+  }));
