@@ -26,6 +26,12 @@ export type { TrainerOptions } from "./runtime/trainer/trainer_options.ts";
 export { LightningModule } from "./runtime/trainer/lightning_module.ts";
 export { LightningDataModule } from "./runtime/trainer/lightning_data_module.ts";
 export { Callback } from "./runtime/trainer/callback.ts";
+export { EarlyStopping } from "./runtime/trainer/callbacks/early_stopping.ts";
+export { LambdaCallback } from "./runtime/trainer/callbacks/lambda_callback.ts";
+export { ModelCheckpoint } from "./runtime/trainer/callbacks/model_checkpoint.ts";
+export { ModelSummary } from "./runtime/trainer/callbacks/model_summary.ts";
+export { ProgressBarCallback } from "./runtime/trainer/callbacks/progress_bar_callback.ts";
+export { summarize } from "./runtime/trainer/callbacks/summarize.ts";
 
 export { DDPStrategy, type DDPStrategyOptions } from "./strategies/ddp.ts";
 export { SingleDeviceStrategy } from "./strategies/single_device.ts";
