@@ -1,10 +1,12 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
 import { rejectUnknownOptions } from "../runtime/core/suggest.ts";
+import type { HalfFormat } from "../runtime/precision/half_floats.ts";
 import type { Module } from "../runtime/nn/module.ts";
 import type { tf } from "../runtime/tensor/tf.ts";
 import { broadcastWeights } from "./broadcast_weights.ts";
 import { planBuckets } from "./bucket_plan.ts";
 import { GradientReducer, type Ranks } from "./gradient_reducer.ts";
+import { MeanExchange } from "./mean_exchange.ts";
 import { checkSameModel } from "./same_model.ts";
 import type { RankFlags } from "./rank_flags.ts";
 import { type ModuleSynchronizer, noSynchronization, type Strategy, type Synchronizer } from "./strategy.ts";
@@ -17,6 +19,11 @@ export interface DDPStrategyOptions {
   firstBucketCapMiB?: number;
   /** Each rank takes its share of a loader's batch (`"dp"`) instead of a whole batch of its own (`"ddp"`). Default: false. */
   splitBatch?: boolean;
+  /**
+   * Gradients travel as 16-bit numbers, half the bytes, and are summed as float32: `"fp16"` keeps 11 bits of each and scales every
+   * bucket so that none overflows, `"bf16"` keeps 8 bits. Default: none, float32.
+   */
+  gradientCompression?: HalfFormat;
 }
 
 /**
@@ -36,10 +43,14 @@ export class DDPStrategy implements Strategy {
   readonly splitsBatch: boolean;
   readonly #capBytes: number;
   readonly #firstCapBytes: number;
+  readonly #compression: HalfFormat | undefined;
 
-  /** @throws RangeError if a bucket size is not a positive number */
+  /** @throws RangeError if a bucket size is not a positive number; TypeError for an unknown option or compression */
   constructor(options: DDPStrategyOptions = {}) {
-    rejectUnknownOptions("DDPStrategy", options, ["bucketCapMiB", "firstBucketCapMiB", "splitBatch"]);
+    rejectUnknownOptions("DDPStrategy", options, [
+      ...["bucketCapMiB", "firstBucketCapMiB", "splitBatch", "gradientCompression"],
+    ]);
+    this.#compression = compression(options.gradientCompression);
     this.splitsBatch = options.splitBatch ?? false;
     this.name = this.splitsBatch ? "dp" : "ddp";
     this.#capBytes = bytes("bucketCapMiB", options.bucketCapMiB ?? 25);
@@ -50,7 +61,8 @@ export class DDPStrategy implements Strategy {
   }
 
   connect(group: ProcessGroup, flags: RankFlags): Synchronizer {
-    return { prepareModule: (module) => this.#prepare({ group, flags }, module) };
+    const exchange = new MeanExchange(group, this.#compression);
+    return { prepareModule: (module) => this.#prepare({ group, exchange, flags }, module) };
   }
 
   #plan(ranks: Ranks, variables: readonly tf.Variable[]): GradientReducer {
@@ -78,4 +90,11 @@ export class DDPStrategy implements Strategy {
 function bytes(option: string, mebibytes: number): number {
   if (!(mebibytes > 0)) throw new RangeError(`\`${option}\` must be a positive number of MiB, but got ${mebibytes}`);
   return mebibytes * 2 ** 20;
+}
+
+function compression(given: HalfFormat | undefined): HalfFormat | undefined {
+  if (given === undefined || given === "fp16" || given === "bf16") return given;
+  throw new TypeError(
+    `\`gradientCompression\` must be "fp16" or "bf16", or left out for none, but got ${JSON.stringify(given)}`,
+  );
 }

@@ -2,12 +2,14 @@ import type { ProcessGroup } from "../runtime/comm/process_group.ts";
 import { gradientOf, setGradient } from "../runtime/tensor/gradients.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 import type { Bucket } from "./bucket_plan.ts";
+import type { MeanExchange } from "./mean_exchange.ts";
 import { RankFlags } from "./rank_flags.ts";
 import type { BackwardPass } from "./strategy.ts";
 
 /** Whom gradients are averaged with, and what travels with them. */
 export interface Ranks {
   readonly group: ProcessGroup;
+  readonly exchange: MeanExchange;
   readonly flags: RankFlags;
 }
 
@@ -63,7 +65,8 @@ export class GradientReducer {
     this.#busy = true;
     const waiting = this.#buffers.map(({ bucket }) => bucket.slots.length);
     const seen = new Set<tf.Variable>();
-    const reductions: Promise<Float32Array>[] = [];
+    const reductions: Promise<void>[] = [];
+    this.#ranks.flags.begin();
     const launch = (through: number) => {
       while (reductions.length <= through) reductions.push(this.#reduce(this.#buffers[reductions.length]));
     };
@@ -91,7 +94,7 @@ export class GradientReducer {
     };
   }
 
-  async #reduce({ bucket, data, flags }: BucketBuffer): Promise<Float32Array> {
+  #reduce({ bucket, data, flags }: BucketBuffer): Promise<void> {
     const reads: Promise<void>[] = [];
     for (const [index, { variable, offset, length }] of bucket.slots.entries()) {
       const gradient = gradientOf(this.#variables[variable]);
@@ -102,8 +105,10 @@ export class GradientReducer {
       } else data.set(gradient.dataSync<"float32">(), offset);
     }
     if (flags) this.#ranks.flags.write(flags);
-    if (reads.length > 0) await Promise.all(reads);
-    return await this.#ranks.group.allReduce(data, { op: "mean" });
+    return this.#ranks.exchange.average(data, {
+      exact: data.length - bucket.length,
+      ready: reads.length > 0 ? Promise.all(reads) : undefined,
+    });
   }
 
   #putBack({ bucket, data, flags }: BucketBuffer): void {

@@ -23,14 +23,19 @@ export class RankFlags {
     return this.#agreed;
   }
 
+  /** Begins a backward pass that synchronises: what the one before agreed on is forgotten. Several models may follow, each with its own flags. */
+  begin(): void {
+    this.#agreed = new Set();
+  }
+
   /** Writes this rank's flags, as 1 and 0, and lowers them. */
   write(target: Float32Array): void {
     for (const [index, flag] of FLAGS.entries()) target[index] = this.#raised.has(flag) ? 1 : 0;
     this.#raised.clear();
   }
 
-  /** Reads what the ranks' flags were reduced to: anything above 0 was raised somewhere. */
+  /** Adds what the ranks' flags were reduced to: anything above 0 was raised somewhere. */
   read(source: Float32Array): void {
-    this.#agreed = new Set(FLAGS.filter((_, index) => source[index] > 0));
+    this.#agreed = new Set([...this.#agreed, ...FLAGS.filter((_, index) => source[index] > 0)]);
   }
 }

@@ -23,7 +23,13 @@ export class SingleDeviceStrategy implements Strategy {
         return Promise.resolve();
       },
     };
-    const module: ModuleSynchronizer = { beginBackward: ({ sync }) => sync ? settle : noSynchronization };
+    const module: ModuleSynchronizer = {
+      beginBackward: ({ sync }) => {
+        if (!sync) return noSynchronization;
+        flags.begin();
+        return settle;
+      },
+    };
     return { prepareModule: () => Promise.resolve(module) };
   }
 }

@@ -1,0 +1,53 @@
+import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import type { HalfFormat } from "../runtime/precision/half_floats.ts";
+import { compressedMean } from "./compressed_mean.ts";
+
+/** What {@linkcode MeanExchange.average} is told of the values. */
+export interface AverageOptions {
+  /** How many of the last values are small counters that travel exactly. Default: 0. */
+  exact?: number;
+  /** Resolves when the values are there. Default: they are. */
+  ready?: Promise<unknown>;
+}
+
+/** Averages arrays over the ranks, one after the other in the order in which it was asked, which must be the same on every rank. */
+export class MeanExchange {
+  readonly #group: ProcessGroup;
+  readonly #compression: HalfFormat | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(group: ProcessGroup, compression: HalfFormat | undefined) {
+    this.#group = group;
+    this.#compression = compression;
+  }
+
+  /** Replaces `data` by its mean over the ranks; the same bytes on all of them. */
+  async average(data: Float32Array<ArrayBuffer>, options: AverageOptions = {}): Promise<void> {
+    const { exact = 0, ready } = options;
+    // What takes one call needs no turn of its own: the group carries calls out in turn, and beginning at once overlaps with backward.
+    if (!this.#compression && !ready) return void await this.#group.allReduce(data, { op: "mean" });
+    const before = this.#waiting > 0 ? this.#last : undefined;
+    this.#waiting++;
+    const work = this.#inTurn(
+      before,
+      ready,
+      () =>
+        this.#compression
+          ? compressedMean(this.#group, data, { format: this.#compression, exact })
+          : this.#group.allReduce(data, { op: "mean" }),
+    );
+    this.#last = work.catch(() => {}).finally(() => this.#waiting--);
+    await work;
+  }
+
+  async #inTurn(
+    before: Promise<unknown> | undefined,
+    ready: Promise<unknown> | undefined,
+    run: () => Promise<unknown>,
+  ): Promise<void> {
+    if (before) await before;
+    if (ready) await ready;
+    await run();
+  }
+}
