@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LightningModule } from "../../../runtime/trainer/lightning_module.ts";
+import type { OptimizerConfiguration } from "../../../runtime/trainer/optimization/optimizer_config.ts";
 import { Trainer } from "../../../runtime/trainer/trainer.ts";
 import type { TrainerOptions } from "../../../runtime/trainer/trainer_options.ts";
 import { routeMessages } from "../../../runtime/core/messages.ts";
@@ -46,7 +47,7 @@ export class Line extends LightningModule {
   override onValidationEnd() {
     if (!this.trainer.sanityChecking) this.validations++;
   }
-  override configureOptimizers() {
+  override configureOptimizers(): OptimizerConfiguration {
     return tf.train.sgd(this.learningRate);
   }
 }
