@@ -162,6 +162,13 @@ export class Run implements Session {
     }
     if (!launched.has(fabric)) await fabric.launch();
     launched.add(fabric);
+    if (config.deterministic && ["cuda", "webgpu"].includes(fabric.device.type)) {
+      warn(
+        "not-deterministic",
+        `on ${fabric.device.type} some sums are added in an order that differs from run to run, so that \`deterministic\` cannot be kept to the ` +
+          "last digit; cpu and wasm can",
+      );
+    }
     this.logDir = await fabric.broadcast(this.trainer.logger?.logDir ?? config.defaultRootDir);
 
     await this.#prepareData();

@@ -2,7 +2,7 @@ import type { Callback } from "./callback.ts";
 import { CheckpointCallback } from "./checkpoint_callback.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import { collectCheckpoint } from "./checkpointing.ts";
-import { defaultCallbacks } from "./default_callbacks.ts";
+import { defaultCallbacks } from "./callbacks/default_callbacks.ts";
 import type { LightningDataModule } from "./lightning_data_module.ts";
 import type { Batches, LightningModule, Loaders } from "./lightning_module.ts";
 import type { ReadyLoader } from "./loaders.ts";
@@ -15,6 +15,7 @@ import { FitProgress } from "./progress.ts";
 import { Run, type RunRequest } from "./run.ts";
 import type { RunningStage, Stage } from "./stage.ts";
 import { resolveTrainerOptions, type TrainerConfig, type TrainerOptions } from "./trainer_options.ts";
+import { warn } from "../core/messages.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { Fabric } from "../fabric/fabric.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
@@ -150,7 +151,7 @@ export class Trainer implements AsyncDisposable {
     const results = await this.#start({
       task: "predict",
       model: this.#modelFor("predict", model),
-      datamodule: options.datamodule ?? this.#last?.datamodule,
+      datamodule: options.datamodule ?? (model || options.dataloaders ? undefined : this.#last?.datamodule),
       given: { predict: options.dataloaders },
       ckptPath: options.ckptPath,
       collect: options.returnPredictions ?? true,
@@ -417,6 +418,10 @@ export class Trainer implements AsyncDisposable {
     if (!this.#run) throw new Error("`rehearse` works during `fit`, e.g. in `onFitStart`");
     await rehearse(this.#run, options);
   }
+  /** Asks for the loaders again: for the training data at the next epoch. */
+  reloadDataloaders(): void {
+    for (const kind of ["train", "validate", "test", "predict"] as const) this.#run?.loaders.forget(kind);
+  }
   /** Training steps that this fit will take: for schedulers, in `configureOptimizers`. Loads the training data. Infinity for no end. */
   async estimatedSteppingBatches(): Promise<number> {
     if (!this.#run) throw new Error("`estimatedSteppingBatches` is known during `fit`, e.g. in `configureOptimizers`");
@@ -437,12 +442,23 @@ export class Trainer implements AsyncDisposable {
   ): Promise<Metrics[]> {
     const options = toOptions<EvaluateOptions>(given, "dataloaders");
     rejectUnknownOptions(task, options, ["dataloaders", "datamodule", "ckptPath"]);
+    const wanted = this.#modelFor(task, model);
+    let { ckptPath } = options;
+    if (!model && ckptPath === undefined && this.checkpointCallback?.bestModelPath) {
+      ckptPath = "best";
+      warn(
+        `${task}-best`,
+        `\`.${task}()\` was called without a model. The best model of the previous \`fit\` call will be used. Pass \`ckptPath: "best"\` or "last", ` +
+          "or the model itself for its weights as they are.",
+      );
+    }
+    const datamodule = options.datamodule ?? (model || options.dataloaders ? undefined : this.#last?.datamodule);
     return await this.#start({
       task,
-      model: this.#modelFor(task, model),
-      datamodule: options.datamodule ?? (model ? undefined : this.#last?.datamodule),
+      model: wanted,
+      datamodule,
       given: { [task]: options.dataloaders },
-      ckptPath: options.ckptPath ?? (model || !this.checkpointCallback?.bestModelPath ? undefined : "best"),
+      ckptPath,
     }) as Metrics[];
   }
 

@@ -58,7 +58,7 @@ export interface TrainerOptions
   gradientClipVal?: number;
   /** Clip the norm of all gradients, or every value. Default: `"norm"`. */
   gradientClipAlgorithm?: "norm" | "value";
-  /** Warn about, or (true) refuse, what gives other results from run to run. Default: false. */
+  /** Warn where results may differ from run to run. cpu and wasm are deterministic in any case. Default: false. */
   deterministic?: boolean | "warn";
   /** Accepted for ported programs: there is no autotuner to switch on. Default: false. */
   benchmark?: boolean;

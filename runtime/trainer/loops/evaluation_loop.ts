@@ -4,6 +4,7 @@ import { LightningModule as Base } from "../lightning_module.ts";
 import type { ReadyLoader } from "../loaders.ts";
 import type { Metrics } from "../logging/metric_connector.ts";
 import type { Session } from "../session.ts";
+import { breathe } from "./breathe.ts";
 import { rememberModes } from "./modes.ts";
 import { transferFor } from "./transfer.ts";
 import { noGrad } from "../../tensor/tape.ts";
@@ -87,6 +88,7 @@ async function runLoader(
     );
     await hooks.call(`on${stage}BatchEnd`, outputs, batch, batchIdx, index);
     await metrics.afterEvaluationBatch();
+    await breathe();
     session.stop.throwIfInterruptedAlone();
     batchIdx++;
   }

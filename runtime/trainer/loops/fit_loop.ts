@@ -25,9 +25,12 @@ export async function runFit(session: Session): Promise<void> {
   await hooks.call("onTrainStart");
   do {
     const every = config.reloadDataloadersEveryNEpochs;
-    if (every > 0 && progress.phase === "start" && progress.epoch > startedEpochs && progress.epoch % every === 0) {
+    const isNewEpoch = progress.phase === "start" && progress.epoch > startedEpochs;
+    if (isNewEpoch && every > 0 && progress.epoch % every === 0) {
       loaders.forget("train");
       loaders.forget("validate");
+    }
+    if (loaders.known("train").length === 0) {
       [loader] = await loaders.get("train");
       plan = planFor(session, loader.batches);
     }

@@ -1,3 +1,4 @@
+import { breathe } from "./breathe.ts";
 import { rememberModes } from "./modes.ts";
 import { transferFor } from "./transfer.ts";
 import { LightningModule } from "../lightning_module.ts";
@@ -37,6 +38,7 @@ export async function predictAll(session: Session, options: { collect: boolean }
             () => noGrad(() => fabric.autocast(() => (model as LightningModule).predictStep(batch, batchIdx, index))),
           );
           await hooks.call("onPredictBatchEnd", outputs, batch, batchIdx, index);
+          await breathe();
           session.stop.throwIfInterruptedAlone();
           if (options.collect) own.push(keepTensors(outputs));
           batchIdx++;

@@ -6,6 +6,7 @@ import type { ReadyLoader } from "../loaders.ts";
 import type { Phase } from "../progress.ts";
 import type { Session } from "../session.ts";
 import { info } from "../../core/messages.ts";
+import { breathe } from "./breathe.ts";
 import { evaluate } from "./evaluation_loop.ts";
 import { canStop } from "./fit_end.ts";
 import { transferFor } from "./transfer.ts";
@@ -50,6 +51,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
       if (plan.isDue(session, { loader, stopping })) progress.phase = "validate";
       await hooks.call("onTrainBatchEnd", outputs, batch, batchIdx);
       await metrics.afterTrainBatch(progress.globalStep, stepped);
+      await breathe();
       stop.throwIfInterrupted();
       if (phaseOf(session) === "validate") await validate(session);
       if (stepped) await stepSchedulers(session, { interval: "step", plateau: true });
