@@ -41,8 +41,15 @@ async function inOneProcess(worldSize: number, options: Partial<JoinOptions> = {
 
 const leave = (groups: ProcessGroup[]) => Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
 
-for (const [worldSize, options] of [[2, {}], [3, { transport: "tcp" }], [4, {}]] as const) {
-  Deno.test(`${worldSize} processes over ${"transport" in options ? "tcp" : "ipc"} do all that a process group does`, async () => {
+const WORLDS = [
+  [2, { transport: "auto" }],
+  [3, { transport: "auto", sharedFromBytes: 0, sharedWholeBytes: 65_536, sharedChunkBytes: 65_536 }],
+  [4, { transport: "auto" }],
+  [2, { transport: "zmq" }],
+  [3, { transport: "tcp" }],
+] as const;
+for (const [worldSize, options] of WORLDS) {
+  Deno.test(`${worldSize} processes by ${JSON.stringify(options)} do all that a process group does`, async () => {
     const results = await inProcesses(worldSize, { options });
     for (const result of results) {
       assert.deepEqual(result, results[0]);
@@ -139,4 +146,17 @@ Deno.test("nothing is left of the socket files once the ranks are connected", as
   assert.deepEqual(files().filter((name) => !before.has(name)), []);
   await Promise.all(groups.map((group) => group.barrier()));
   await leave(groups);
+});
+
+Deno.test("socket files lie in the folder that was given, until the ranks are connected", async () => {
+  const socketFolder = await Deno.makeTempDir({ prefix: "weft-test-" });
+  const entries = () => Array.from(Deno.readDirSync(socketFolder)).length;
+  await using store = new MemoryStore();
+  const lonely = joinProcessGroup({ store, rank: 0, worldSize: 2, timeoutMs: 200, socketFolder });
+  // Its card is published after its socket is bound.
+  await store.wait(["group/run/0/main/rank/0"], { timeoutMs: 10_000 });
+  assert.equal(entries(), 1);
+  await assert.rejects(lonely, CommTimeoutError);
+  assert.equal(entries(), 0);
+  await Deno.remove(socketFolder);
 });

@@ -7,7 +7,13 @@ import { type Faults, ProcessMemory } from "./process_memory.ts";
 import { CASES } from "./process_group_suite.ts";
 
 const leave = (groups: ProcessGroup[]) => Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
-const SMALL = { smallBytes: 4096, sharedFromBytes: 0, sharedWholeBytes: 8192, sharedChunkBytes: 4096 };
+const SMALL = {
+  smallBytes: 4096,
+  sharedFromBytes: 0,
+  sharedWholeBytes: 8192,
+  sharedChunkBytes: 4096,
+  collectiveTimeoutMs: 20_000,
+};
 
 for (let worldSize = 2; worldSize <= 6; worldSize++) {
   for (const [name, body] of Object.entries(CASES)) {
