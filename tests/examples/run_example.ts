@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const root = new URL("../../", import.meta.url);
+
+/** How an example is run. */
+export interface RunExampleOptions {
+  /** Ranks to start with the launcher. Default: the example is run by itself. */
+  devices?: number;
+  /** Where it runs. Default: an empty folder that is removed afterwards. */
+  folder?: string;
+}
+
+/** Runs an example to its end and returns the lines that it printed. @throws AssertionError with what it wrote if it fails */
+export async function runExample(name: string, args: string[], options: RunExampleOptions = {}): Promise<string[]> {
+  const folder = options.folder ?? await Deno.makeTempDir();
+  const path = (relative: string) => fileURLToPath(new URL(relative, root));
+  const launcher = options.devices ? [path("launcher/main.ts"), "--devices", `${options.devices}`] : [];
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...launcher, path(`examples/${name}`), ...args],
+      cwd: folder,
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder();
+    assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
+    return text.decode(stdout).trimEnd().split("\n").map((line) => line.replace(/^\[rank \d+\] /, ""));
+  } finally {
+    if (!options.folder) await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs `f` in an empty folder, which is removed afterwards. */
+export async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await f(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The number after `name=` in the last line that has it. @throws AssertionError if there is none */
+export function valueOf(lines: string[], name: string): number {
+  const pattern = new RegExp(`(?:^| )${name}=(-?[\\d.]+)`);
+  const found = lines.map((line) => pattern.exec(line)?.[1]).findLast((value) => value !== undefined);
+  assert.ok(found !== undefined, `no ${name}= in:\n${lines.join("\n")}`);
+  return Number(found);
+}
