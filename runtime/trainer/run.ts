@@ -13,9 +13,11 @@ import { evaluate } from "./loops/evaluation_loop.ts";
 import { canValidate, runFit } from "./loops/fit_loop.ts";
 import { predictAll } from "./loops/prediction_loop.ts";
 import { clipGradientsOf } from "./optimization/clip.ts";
-import { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
-import { manualBackward, stepByHand } from "./optimization/manual.ts";
-import { finishScheduler, parseOptimizerConfiguration, type SchedulerConfig } from "./optimization/optimizer_config.ts";
+import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
+import { manualBackward } from "./optimization/manual.ts";
+import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
+import { setUpOptimizers } from "./optimization/set_up_optimizers.ts";
+import { logHyperparameters } from "./log_hyperparameters.ts";
 import type { FitProgress } from "./progress.ts";
 import type { Session } from "./session.ts";
 import { listenForSignals } from "./signals.ts";
@@ -184,7 +186,7 @@ export class Run implements Session {
     if (checkpoint) await restoreModel(this, checkpoint, { weightsOnly: task !== "fit" });
     await this.#setUpModel();
     if (task !== "fit") return checkpoint;
-    await this.#setUpOptimizers();
+    await setUpOptimizers(this);
     return checkpoint;
   }
 
@@ -212,33 +214,6 @@ export class Run implements Session {
     this.#model = model;
   }
 
-  async #setUpOptimizers(): Promise<void> {
-    const { module, fabric, hooks } = this;
-    const given = await hooks.module("configureOptimizers", () => module.configureOptimizers());
-    const parsed = parseOptimizerConfiguration(given);
-    if (parsed.optimizers.length === 0) {
-      warn(
-        "no-optimizer",
-        "`LightningModule.configureOptimizers` returned nothing, this fit will run with no optimizer",
-      );
-    }
-    if (module.automaticOptimization && parsed.optimizers.length > 1) {
-      throw new Error(
-        "Training with multiple optimizers is only supported with manual optimization. Set `this.automaticOptimization = false`, then access " +
-          "your optimizers in `trainingStep` with `const [opt1, opt2] = this.optimizers()`.",
-      );
-    }
-    const made = parsed.optimizers.length === 0
-      ? []
-      : await fabric.setupOptimizers(parsed.optimizers, { model: this.model });
-    this.optimizers = made.map((optimizer) =>
-      new LightningOptimizer(optimizer, (stepped, closure) => stepByHand(this, stepped, closure))
-    );
-    this.schedulers = parsed.schedulers.map(({ options, optimizerIndex }) =>
-      finishScheduler(options, optimizerIndex, this.optimizers)
-    );
-  }
-
   async #fit(checkpoint: CheckpointState | undefined): Promise<"finished"> {
     const { hooks, config, module, progress, metrics } = this;
     if (config.maxEpochsIsDefault) {
@@ -247,7 +222,7 @@ export class Run implements Session {
       );
     }
     await hooks.call("onFitStart");
-    this.#logHyperparameters();
+    logHyperparameters(this);
     if (checkpoint) restoreTraining(this, checkpoint);
     metrics.resetAll();
     zeroGradients(module.parameters());
@@ -284,29 +259,6 @@ export class Run implements Session {
     this.metrics.resetAll();
     if (task === "predict") return await predictAll(this, { collect: this.#request.collect ?? true });
     return await evaluate(this, { kind: task as "validate" | "test" });
-  }
-
-  #logHyperparameters(): void {
-    const { module, datamodule, config, fabric } = this;
-    if (!config.enableAutologHparams || !fabric.isGlobalZero) return;
-    const params: Record<string, unknown> = {};
-    if (datamodule?.hasHyperparameters && datamodule.logsHyperparameters) Object.assign(params, datamodule.hparams);
-    if (module.hasHyperparameters && module.logsHyperparameters) {
-      const clashing = Object.keys(module.hparams).filter((name) =>
-        name in params && JSON.stringify(params[name]) !== JSON.stringify(module.hparams[name])
-      );
-      if (clashing.length > 0) {
-        throw new Error(
-          `Error while merging hparams: the keys ${
-            clashing.join(", ")
-          } are present in both the LightningModule's and LightningDataModule's ` +
-            "hparams but have different values.",
-        );
-      }
-      Object.assign(params, module.hparams);
-    }
-    if (Object.keys(params).length === 0) return;
-    for (const logger of fabric.loggers) logger.logHyperparams(params);
   }
 
   async #finish(status: "success" | "interrupted"): Promise<void> {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Line, planeLoader, quietTrainer } from "./support/line.ts";
 import { Trainer } from "../../runtime/trainer/trainer.ts";
-import { resolveTrainerOptions, type TrainerOptions } from "../../runtime/trainer/trainer_options.ts";
+import { resolveTrainerOptions } from "../../runtime/trainer/resolve_trainer_options.ts";
+import type { TrainerOptions } from "../../runtime/trainer/trainer_options.ts";
 import type { LightningModule } from "../../runtime/trainer/lightning_module.ts";
 
 Deno.test("options are resolved into a frozen configuration with Lightning's defaults", () => {
