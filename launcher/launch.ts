@@ -82,7 +82,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
   const localWorldSize = devices.indices.length, worldSize = numNodes * localWorldSize;
-  if (logDir !== undefined) await Deno.mkdir(logDir, { recursive: true });
+  if (logDir !== undefined) await makeLogDir(logDir);
   const flags = await denoFlags();
   await using cleanup = new AsyncDisposableStack();
   const scratch = await Deno.makeTempDir({ prefix: "weft-" });
@@ -227,4 +227,15 @@ function kill(pid: number): void {
 
 function after(ms: number): Promise<void> {
   return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ms)));
+}
+
+async function makeLogDir(logDir: string): Promise<void> {
+  try {
+    await Deno.mkdir(logDir, { recursive: true });
+  } catch (cause) {
+    throw new Error(
+      `The folder ${logDir} for the ranks' output cannot be made: ${(cause as Error).message}. Give another one`,
+      { cause },
+    );
+  }
 }

@@ -40,6 +40,12 @@ export class OrphanGuard implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#tell("leave\n");
     await this.#input.close().catch(() => {});
+    try {
+      // If somebody stopped it, it would never read that.
+      this.#process.kill("SIGCONT");
+    } catch {
+      // It has ended already.
+    }
     await this.#process.status;
   }
 

@@ -39,7 +39,10 @@ export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
 export function invalid(path: string, error: unknown): CheckpointError {
   if (error instanceof CheckpointError) return error;
   const message = `${path} is not a valid checkpoint: ${(error as Error).message}`;
-  return new CheckpointError(message, path, { cause: (error as Error).cause ?? error });
+  const { cause, name } = error as Error;
+  // A plain Error is one of this folder's, which the message already repeats.
+  const original = cause ?? (name === "Error" ? undefined : error);
+  return new CheckpointError(message, path, original === undefined ? undefined : { cause: original });
 }
 
 /** Fills `bytes` from where the file stands. @throws Error if the file ends before */

@@ -24,9 +24,18 @@ export function editDistance(a: string, b: string): number {
 
 /**
  * Throws a TypeError for the first key of `options` that is not in `known`, naming the one that was probably meant.
+ * Throws one for options that are no object, too: a number where a record belongs has no keys that could be wrong.
  * @param owner what the options belong to, as the user wrote it, e.g. `Fabric`
  */
 export function rejectUnknownOptions(owner: string, options: object, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const got = Array.isArray(options)
+      ? "an array"
+      : options === null
+      ? "null"
+      : `${typeof options} ${String(options)}`;
+    throw new TypeError(`\`${owner}\` takes its options as an object, e.g. { ${known[0]}: … }, but got ${got}`);
+  }
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const meant = closest(key, known);

@@ -1,3 +1,4 @@
+import { atCaller } from "../core/at_caller.ts";
 import type { HostArray, HostTensor } from "../tensor/host_tensor.ts";
 import type { StateDict } from "../tensor/state.ts";
 import type { tf } from "../tensor/tf.ts";
@@ -55,8 +56,12 @@ class Loader<B = unknown> implements AsyncIterable<B>, Disposable {
   #drawn: { epoch: number; batches: Uint32Array[] } | undefined;
 
   constructor(dataset: Dataset<unknown> | IterableDataset<unknown> | unknown[], options: DataLoaderOptions = {}) {
-    this.dataset = asDataset(dataset);
-    this.options = resolveLoaderOptions(this.dataset, options);
+    try {
+      this.dataset = asDataset(dataset);
+      this.options = resolveLoaderOptions(this.dataset, options);
+    } catch (error) {
+      throw atCaller(error, Loader);
+    }
     this.#seed = this.options.seed ?? globalSeed() ?? crypto.getRandomValues(new Uint32Array(1))[0];
     const { batchSampler } = this.options;
     if (batchSampler) this.sampler = batchSampler instanceof BatchSampler ? batchSampler.sampler : undefined;

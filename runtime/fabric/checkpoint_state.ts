@@ -1,7 +1,9 @@
+import { mapTree } from "./map_tree.ts";
 import { closest } from "../core/suggest.ts";
 import { fromHost } from "../tensor/read.ts";
 import { isHostTensor } from "../tensor/host_tensor.ts";
-import { isStateful, type StateDict, type StateTree } from "../tensor/state.ts";
+import { isStateful, type StateDict, type Stateful, type StateTree } from "../tensor/state.ts";
+import { noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
 
 /** Decides which entries of one part's state are saved. */
@@ -37,7 +39,7 @@ export function collectState(state: Readonly<Record<string, unknown>>, filter: S
 
 /**
  * Puts what a checkpoint holds into `state`, in place, and returns what was not asked for.
- * Nothing is changed if a requested key is missing.
+ * Nothing is changed if a requested key is missing or one of the parts does not fit: those restored before it are put back.
  * @throws Error if `strict` and a key of `state` is not in the checkpoint
  */
 export function applyState(
@@ -55,14 +57,34 @@ export function applyState(
     );
   }
   const leftover: StateDict = { ...checkpoint };
-  for (const [key, target] of Object.entries(state)) {
-    if (!Object.hasOwn(checkpoint, key)) continue;
+  const requested = Object.entries(state).filter(([key]) => Object.hasOwn(checkpoint, key));
+  // What can refuse its part goes first, so that plain values need no way back.
+  const restored: [Stateful, StateDict][] = [];
+  try {
+    for (const [key, target] of requested) {
+      if (!isStateful(target)) continue;
+      restored.push([target, copyOf(target.stateDict())]);
+      target.loadStateDict(checkpoint[key] as StateDict, { strict: options.strict });
+    }
+  } catch (error) {
+    for (const [target, before] of restored.reverse()) target.loadStateDict(before, { strict: false });
+    throw error;
+  } finally {
+    for (const [, before] of restored) tf.dispose(before as tf.TensorContainer);
+  }
+  for (const [key, target] of requested) {
     const value = checkpoint[key];
     delete leftover[key];
-    if (isStateful(target)) target.loadStateDict(value as StateDict, { strict: options.strict });
-    else if (target instanceof tf.Variable && isHostTensor(value)) tf.tidy(() => target.assign(fromHost(value)));
+    if (isStateful(target)) continue;
+    if (target instanceof tf.Variable && isHostTensor(value)) tf.tidy(() => target.assign(fromHost(value)));
     else if (target instanceof tf.Tensor && isHostTensor(value)) state[key] = fromHost(value);
     else state[key] = value;
   }
   return leftover;
+}
+
+/** The state with tensors of its own, which share their data with the others until those change. */
+function copyOf(state: StateDict): StateDict {
+  const isTensor = (value: unknown) => value instanceof tf.Tensor;
+  return noGrad(() => mapTree(state, isTensor, (tensor) => tensor.clone())) as StateDict;
 }

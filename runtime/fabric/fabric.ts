@@ -16,6 +16,7 @@ import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import type { RankFlag } from "../../strategies/rank_flags.ts";
 import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
+import { atCaller, pointAtCaller } from "../core/at_caller.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { DataLoader } from "../data/data_loader.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
@@ -95,11 +96,15 @@ export class Fabric implements AsyncDisposable {
    * environment says
    */
   constructor(options: FabricOptions = {}) {
-    const environment = processEnvironment();
-    this.#settings = readSettings(environment);
-    configureTensorflow(configurationFrom(environment));
-    this.#cluster = detectCluster(environment);
-    this.#config = resolveFabricOptions(options, this.#settings, this.#cluster);
+    try {
+      const environment = processEnvironment();
+      this.#settings = readSettings(environment);
+      configureTensorflow(configurationFrom(environment));
+      this.#cluster = detectCluster(environment);
+      this.#config = resolveFabricOptions(options, this.#settings, this.#cluster);
+    } catch (error) {
+      throw atCaller(error, Fabric);
+    }
     this.#callbacks = [...this.#config.callbacks];
     this.#log = new MetricLog(this.isGlobalZero ? this.#config.loggers : []);
   }
@@ -301,6 +306,7 @@ export class Fabric implements AsyncDisposable {
     loss: tf.Tensor | (() => tf.Tensor),
     options: { model?: Module; retainTape?: boolean } = {},
   ): Promise<tf.Tensor> {
+    rejectUnknownOptions("fabric.backward", options, ["model", "retainTape"]);
     return await (await this.#started("backward")).backward(loss, options);
   }
 
@@ -344,6 +350,7 @@ export class Fabric implements AsyncDisposable {
    * @param options `op`: `"mean"` (default), `"sum"`, `"min"`, `"max"`, `"product"`
    */
   async allReduce<T>(data: T, options: { op?: ReduceOp } = {}): Promise<T> {
+    rejectUnknownOptions("fabric.allReduce", options, ["op"]);
     return await allReduceTree(this.#launched("allReduce").group, data, options.op ?? "mean");
   }
 
@@ -354,6 +361,7 @@ export class Fabric implements AsyncDisposable {
 
   /** The root's value on every rank: JSON values, typed arrays, tensors. Waits for the root. */
   async broadcast<T>(value: T, options: RootOptions = {}): Promise<T> {
+    rejectUnknownOptions("fabric.broadcast", options, ["root"]);
     const { group } = this.#launched("broadcast");
     const root = options.root ?? 0;
     const host = group.rank === root ? await snapshot(value as StateDict) : null;
@@ -390,6 +398,7 @@ export class Fabric implements AsyncDisposable {
    * @throws on every rank if it throws on the first
    */
   async rankZeroFirst<T>(f: () => T | Promise<T>, options: { local?: boolean } = {}): Promise<T> {
+    rejectUnknownOptions("fabric.rankZeroFirst", options, ["local"]);
     const { group } = this.#launched("rankZeroFirst");
     const first = options.local ? this.localRank === 0 : this.isGlobalZero;
     let outcome: { value: T } | undefined, failure: unknown;
@@ -456,11 +465,13 @@ export class Fabric implements AsyncDisposable {
     state: Record<string, unknown> = {},
     options: { strict?: boolean } = {},
   ): Promise<StateDict> {
+    rejectUnknownOptions("fabric.load", options, ["strict"]);
     return applyState(await readCheckpoint(filePath(path)), state, { strict: options.strict ?? true });
   }
 
   /** Reads a file that holds one object's state dict, such as weights written by Python's safetensors, into that object. */
   async loadRaw(path: string | URL, object: Stateful, options: { strict?: boolean } = {}): Promise<void> {
+    rejectUnknownOptions("fabric.loadRaw", options, ["strict"]);
     object.loadStateDict(await readCheckpoint(filePath(path)), { strict: options.strict ?? true });
   }
 
@@ -548,6 +559,8 @@ export class Fabric implements AsyncDisposable {
     );
   }
 }
+
+pointAtCaller(Fabric);
 
 function filePath(path: string | URL): string {
   return path instanceof URL ? fileURLToPath(path) : path;

@@ -1,9 +1,11 @@
 import type { BackwardPass, ModuleSynchronizer } from "../../strategies/strategy.ts";
+import { rejectUnknownOptions } from "../core/suggest.ts";
 import { asModule } from "../nn/layers_module.ts";
 import { Module } from "../nn/module.ts";
 import { clipGradientsByNorm, clipGradientsByValue } from "../optim/clip.ts";
 import { asOptimizer } from "../optim/as_optimizer.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import { checkNumber } from "../optim/optimizer_state.ts";
 import { accumulateGradient } from "../tensor/gradients.ts";
 import { backward, backwardOf } from "../tensor/tape.ts";
 import type { tf } from "../tensor/tf.ts";
@@ -83,6 +85,9 @@ export class FabricModules {
 
   withoutSync(model: Module | undefined): Disposable {
     const modules = model ? [unwrapModule(model)] : [...this.#synchronizers.keys()];
+    if (!modules.every((module) => this.#synchronizers.has(module))) {
+      throw new Error("`fabric.noBackwardSync` was given a model that `fabric.setup` did not make ready");
+    }
     const change = (by: number) =>
       modules.forEach((m) => this.#withoutSync.set(m, (this.#withoutSync.get(m) ?? 0) + by));
     change(1);
@@ -96,12 +101,16 @@ export class FabricModules {
   }
 
   async clipGradients(model: Module, options: ClipGradientsOptions): Promise<number | undefined> {
+    rejectUnknownOptions("fabric.clipGradients", options, ["clipVal", "maxNorm", "normType", "errorIfNonfinite"]);
     const { clipVal, maxNorm, ...rest } = options;
     if (clipVal !== undefined && maxNorm !== undefined) {
       throw new TypeError("Only one of `clipVal` and `maxNorm` can be given: they are two different ways to clip");
     }
     const variables = unwrapModule(model).parameters();
-    if (clipVal !== undefined) return void clipGradientsByValue(variables, clipVal);
+    if (clipVal !== undefined) {
+      checkNumber("clipVal", clipVal);
+      return void clipGradientsByValue(variables, clipVal);
+    }
     if (maxNorm === undefined) throw new TypeError("Give either `clipVal` or `maxNorm` to clip gradients");
     return await clipGradientsByNorm(variables, { maxNorm, errorIfNonfinite: true, ...rest });
   }

@@ -46,6 +46,7 @@ const NAMES = ["accelerator", "strategy", "devices", "numNodes", "precision", "c
  */
 export function resolveFabricOptions(options: FabricOptions, settings: Settings, cluster: ClusterInfo): FabricConfig {
   rejectUnknownOptions("Fabric", options, NAMES);
+  checkNames(options);
   const numNodes = agreed("numNodes", options.numNodes, settings.numNodes) ?? cluster.numNodes;
   if (!Number.isInteger(numNodes) || numNodes < 1) {
     throw new RangeError(`\`numNodes\` must be a positive integer, but got ${numNodes}`);
@@ -56,8 +57,8 @@ export function resolveFabricOptions(options: FabricOptions, settings: Settings,
     devices: agreed<DevicesOption>("devices", options.devices, settings.devices) ?? "auto",
     numNodes,
     precision: agreed("precision", options.precision, settings.precision as FabricOptions["precision"]),
-    callbacks: list(options.callbacks),
-    loggers: list(options.loggers),
+    callbacks: list("callbacks", options.callbacks, () => true),
+    loggers: list("loggers", options.loggers, (item) => "logMetrics" in item),
   });
 }
 
@@ -77,6 +78,28 @@ function agreed<T>(name: string, code: T | undefined, commandLine: T | undefined
   return code;
 }
 
-function list<T extends object>(given: T | readonly T[] | undefined): readonly T[] {
-  return Object.freeze(given === undefined ? [] : Array.isArray(given) ? [...given] : [given as T]);
+function checkNames({ accelerator, strategy }: FabricOptions): void {
+  if (accelerator !== undefined && typeof accelerator !== "string") {
+    throw new TypeError(`\`accelerator\` must be a name such as "auto", but got ${Deno.inspect(accelerator)}`);
+  }
+  if (strategy === undefined || typeof strategy === "string" || typeof strategy?.connect === "function") return;
+  throw new TypeError(
+    `\`strategy\` must be a name such as "ddp" or a strategy such as \`new DDPStrategy()\`, but got ${
+      Deno.inspect(strategy)
+    }`,
+  );
+}
+
+function list<T extends object>(
+  name: string,
+  given: T | readonly T[] | undefined,
+  fits: (item: object) => boolean,
+): readonly T[] {
+  const items = given === undefined ? [] : Array.isArray(given) ? [...given] : [given as T];
+  for (const item of items) {
+    if (typeof item === "object" && item !== null && fits(item)) continue;
+    const example = name === "loggers" ? 'new CSVLogger("logs")' : "{ onAfterSetup() {} }";
+    throw new TypeError(`\`${name}\` takes objects such as \`${example}\`, but got ${Deno.inspect(item)}`);
+  }
+  return Object.freeze(items);
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { atCaller } from "../core/at_caller.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { CsvFile, type CsvRow } from "./csv_file.ts";
 import { stringifyYaml } from "./deps.ts";
@@ -58,11 +59,15 @@ export class CSVLogger implements Logger {
     }
     this.name = options.name ?? "lightning_logs";
     this.#prefix = options.prefix ?? "";
-    this.#folder = new RunFolder(rootDir, {
-      name: this.name,
-      version: options.version,
-      whenNotEmpty: "New rows are appended to its metrics.csv.",
-    });
+    try {
+      this.#folder = new RunFolder(rootDir, {
+        name: this.name,
+        version: options.version,
+        whenNotEmpty: "New rows are appended to its metrics.csv.",
+      });
+    } catch (error) {
+      throw atCaller(error, CSVLogger);
+    }
     this.#entries = new WriteBehind({
       flushEvery,
       write: async (entries) => {

@@ -1,3 +1,4 @@
+import { atCaller } from "../core/at_caller.ts";
 import { gradientOf, zeroGradients } from "../tensor/gradients.ts";
 import type { StateDict } from "../tensor/state.ts";
 import { noGrad } from "../tensor/tape.ts";
@@ -57,8 +58,12 @@ export abstract class GradientOptimizer implements Optimizer {
   constructor(options: GradientOptimizerOptions, defaultWeightDecay: number) {
     this.#learningRate = options.learningRate ?? 1e-3;
     this.#weightDecay = options.weightDecay ?? defaultWeightDecay;
-    checkNumber("learningRate", this.#learningRate);
-    checkNumber("weightDecay", this.#weightDecay);
+    try {
+      checkNumber("learningRate", this.#learningRate);
+      checkNumber("weightDecay", this.#weightDecay);
+    } catch (error) {
+      throw atCaller(error, new.target);
+    }
     this.#chosen = options.parameters && [...options.parameters];
   }
 

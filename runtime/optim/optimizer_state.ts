@@ -53,7 +53,7 @@ export function checkNumber(name: string, value: number, { min = 0, below = Infi
   if (typeof value === "number" && value >= min && value < below) return;
   throw new RangeError(
     `\`${name}\` must be a number from ${min}${below < Infinity ? ` and below ${below}` : ""}, but got ${
-      String(value)
+      typeof value === "string" ? JSON.stringify(value) : String(value)
     }`,
   );
 }

@@ -29,6 +29,8 @@ export class TfjsOptimizer implements Optimizer {
 
   constructor(original: tf.Optimizer, named: ReadonlyMap<string, tf.Variable>) {
     if (named.size === 0) throw new Error("The optimizer got no parameters: the model has no trainable variables");
+    // tfjs takes any rate, and NaN would reach every parameter with the first step.
+    checkNumber("learningRate", (original as unknown as Internals).learningRate);
     this.original = original;
     this.name = original.getClassName();
     this.#names = [...named.keys()];

@@ -1,3 +1,4 @@
+import { atCaller } from "../core/at_caller.ts";
 import { info } from "../core/messages.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { seedRandom } from "./random_state.ts";
@@ -33,11 +34,21 @@ let seedOfProcess: number | undefined;
  * ```
  */
 export function seed_everything(seed?: number, options: SeedOptions = {}): number {
+  try {
+    return setSeed(seed, options);
+  } catch (error) {
+    throw atCaller(error, seed_everything);
+  }
+}
+
+function setSeed(seed: number | undefined, options: SeedOptions): number {
   rejectUnknownOptions("seed_everything", options, ["workers", "verbose"]);
   const chosen = seed ?? 0;
   if (typeof chosen !== "number" || !Number.isInteger(chosen) || chosen < 0 || chosen > MAX_SEED) {
     throw new RangeError(
-      `${String(chosen)} is not in bounds: a seed is a whole number from 0 to ${MAX_SEED}, e.g. seed_everything(42)`,
+      `${
+        typeof chosen === "string" ? JSON.stringify(chosen) : String(chosen)
+      } is not in bounds: a seed is a whole number from 0 to ${MAX_SEED}, e.g. seed_everything(42)`,
     );
   }
   if (options.verbose ?? true) info(seed == null ? `No seed found, seed set to ${chosen}` : `Seed set to ${chosen}`);

@@ -8,6 +8,7 @@ import {
   type FabricOptions,
   type Logger,
   Module,
+  SGD,
   TensorDataset,
   tf,
 } from "../../mod.ts";
@@ -208,6 +209,36 @@ Deno.test("a checkpoint of another model is an error that names what does not fi
       await assert.rejects(() => fabric.load(`${folder}/absent`, { model }), /absent/);
     })
   ));
+
+Deno.test("if the optimizer's part does not fit, the model's is put back", () =>
+  withFabric((fabric) =>
+    withFolder(async (folder) => {
+      const [saved, adam] = await fabric.setup(new Linear(), tf.train.adam(0.1));
+      await fabric.backward(() => saved.forward(input()).sum());
+      adam.step();
+      await fabric.save(`${folder}/adam`, { model: saved, optimizer: adam, epoch: 3 });
+      const [model, momentum] = await fabric.setup(new Linear(), new SGD({ momentum: 0.9 }));
+      const state = { model, optimizer: momentum, epoch: 0 };
+      const tensors = tf.memory().numTensors;
+      await assert.rejects(() => fabric.load(`${folder}/adam`, state), /state of Adam, which SGD cannot go on from/);
+      assert.deepEqual([...model.weight.dataSync()], [1, 2, 3, 4]);
+      assert.equal(state.epoch, 0);
+      assert.equal(tf.memory().numTensors, tensors);
+    })
+  ));
+
+Deno.test("methods refuse options that they do not know, and what is no number", () =>
+  withFabric(async (fabric) => {
+    const any = (options: unknown) => options as Record<string, never>;
+    const [model] = await fabric.setup(new Linear(), new SGD());
+    await assert.rejects(() => fabric.broadcast(1, any({ source: 1 })), /no option `source`.*root/);
+    await assert.rejects(() => fabric.allReduce(1, any({ operation: "sum" })), /no option `operation`/);
+    await assert.rejects(() => fabric.load("x", {}, any({ stric: true })), /no option `stric`; did you mean `strict`/);
+    await assert.rejects(() => fabric.clipGradients(model, { clipVal: NaN }), /`clipVal` must be a number.*got NaN/);
+    await assert.rejects(() => fabric.clipGradients(model, any({ max_norm: 1 })), /did you mean `maxNorm`/);
+    assert.throws(() => fabric.noBackwardSync(new Linear()), /did not make ready/);
+    await assert.rejects(() => fabric.setup(new Linear(), tf.train.adam(NaN)), /`learningRate` must be a number.*NaN/);
+  }));
 
 Deno.test("saving in the background takes the state of the moment, and an error comes with the next save", () =>
   withFabric((fabric) =>

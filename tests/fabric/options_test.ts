@@ -35,6 +35,24 @@ Deno.test("a misspelt option is an error that names the one meant", () => {
   );
 });
 
+Deno.test("options of the wrong kind are an error that says what belongs there", () => {
+  const wrong: [unknown, RegExp][] = [
+    [5, /takes its options as an object.*got number 5/],
+    [null, /takes its options as an object.*got null/],
+    [{ accelerator: 5 }, /`accelerator` must be a name such as "auto", but got 5/],
+    [{ strategy: {} }, /`strategy` must be a name such as "ddp".*got \{\}/],
+    [{ loggers: "csv" }, /`loggers` takes objects such as `new CSVLogger\("logs"\)`, but got "csv"/],
+    [{ loggers: [{}] }, /`loggers`.*got \{\}/],
+    [{ callbacks: [undefined] }, /`callbacks`.*got undefined/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(
+      () => resolve(options as FabricOptions),
+      (error: Error) => error instanceof TypeError && message.test(error.message),
+    );
+  }
+});
+
 Deno.test("numNodes must be a positive integer", () => {
   for (const numNodes of [0, -1, 1.5, NaN]) assert.throws(() => resolve({ numNodes }), /positive integer/);
 });
