@@ -28,6 +28,11 @@ export class RankFlags {
     this.#agreed = new Set();
   }
 
+  /** Adds a flag that all ranks came to by themselves, from what they all have. */
+  note(flag: RankFlag): void {
+    this.#agreed = new Set([...this.#agreed, flag]);
+  }
+
   /** Writes this rank's flags, as 1 and 0, and lowers them. */
   write(target: Float32Array): void {
     for (const [index, flag] of FLAGS.entries()) target[index] = this.#raised.has(flag) ? 1 : 0;

@@ -1,3 +1,4 @@
+import type { PrecisionInUse } from "../precision/precision_in_use.ts";
 import type { Precision } from "../precision/precision.ts";
 
 /** Names a user may give. `gpu` means cuda. */
@@ -36,4 +37,6 @@ export interface LoadedAccelerator extends Disposable {
   readonly backendName: string;
   /** For people: `wasm (SIMD, 1 thread)`. */
   readonly description: string;
+  /** Computes in one of the accelerator's precisions until the result is disposed of. Missing where that is `32-true` alone. */
+  usePrecision?(precision: Precision): PrecisionInUse;
 }

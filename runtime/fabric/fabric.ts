@@ -338,9 +338,12 @@ export class Fabric implements AsyncDisposable {
     return await (await this.#started("clipGradients")).clipGradients(model, options);
   }
 
-  /** Calls `f` in the precision of this Fabric. At `"32-true"` that is a plain call. */
+  /**
+   * Calls `f` in the precision of this Fabric: in a mixed one, products of matrices and convolutions compute in 16 bits. The forward methods
+   * of set-up models and {@linkcode backward} do so by themselves. In other precisions, and before {@linkcode launch}, that is a plain call.
+   */
   autocast<T>(f: () => T): T {
-    return f();
+    return this.#context ? this.#context.precisionInUse.autocast(f) : f();
   }
 
   // Ranks together

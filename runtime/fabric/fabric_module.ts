@@ -26,15 +26,22 @@ export function unwrapModule(module: Module): Module {
   return wrapped.get(module) ?? module;
 }
 
+/** Options of {@linkcode wrapModule}. */
+export interface WrapModuleOptions {
+  /** Called before each forward pass in train mode. */
+  onForward: (module: Module) => void;
+  /** Calls the forward methods, in the precision of the run. */
+  autocast: <T>(f: () => T) => T;
+}
+
 /**
  * A view of `module` whose forward methods start recording in train mode. Everything else passes through, to the very object,
  * so that the user's fields stay the user's.
- * @param onForward called before each forward pass in train mode
  */
 export function wrapModule<M extends Module | tf.LayersModel>(
   original: M,
   module: Module,
-  onForward: (module: Module) => void,
+  { onForward, autocast }: WrapModuleOptions,
 ): FabricModule<M> {
   const forwardMethods = new Set(FORWARD_METHODS);
   const recording = new Map<string, (...args: unknown[]) => unknown>();
@@ -61,7 +68,7 @@ export function wrapModule<M extends Module | tf.LayersModel>(
                 beginTape();
                 onForward(target);
               }
-              return Reflect.apply(Reflect.get(target, key, target) as typeof method, target, args);
+              return autocast(() => Reflect.apply(Reflect.get(target, key, target) as typeof method, target, args));
             };
             recording.set(key, recorded);
           }

@@ -7,17 +7,22 @@ import { asOptimizer } from "../optim/as_optimizer.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { checkNumber } from "../optim/optimizer_state.ts";
 import { accumulateGradient } from "../tensor/gradients.ts";
-import { backward, backwardOf } from "../tensor/tape.ts";
-import type { tf } from "../tensor/tf.ts";
+import { backward, backwardOf, isRecording, noGrad } from "../tensor/tape.ts";
+import { tf } from "../tensor/tf.ts";
 import type { ClipGradientsOptions, Model } from "./fabric.ts";
 import { type FabricModule, unwrapModule, wrapModule } from "./fabric_module.ts";
 import { FabricOptimizer } from "./fabric_optimizer.ts";
 import type { RankContext } from "./rank_context.ts";
+import { LossScaling, ScaledOptimizer } from "./scaled_optimizer.ts";
+
+/** What of a rank's context its models need. */
+export type FabricModulesContext = Pick<RankContext, "synchronizer" | "flags" | "precisionInUse" | "scaler">;
 
 /** The models and optimizers that were set up, and the backward passes that tie them to the other ranks. */
 export class FabricModules {
-  readonly #context: RankContext;
+  readonly #context: FabricModulesContext;
   readonly #afterStep: (optimizer: FabricOptimizer) => void;
+  readonly #scaling: LossScaling | undefined;
   readonly #synchronizers = new Map<Module, ModuleSynchronizer>();
   readonly #originals = new WeakSet<object>();
   /** Models that ran forward since the last backward: those whose gradients are due. */
@@ -25,8 +30,9 @@ export class FabricModules {
   /** How many handles keep a model's gradients on this rank. */
   readonly #withoutSync = new Map<Module, number>();
 
-  constructor(context: RankContext, afterStep: (optimizer: FabricOptimizer) => void) {
+  constructor(context: FabricModulesContext, afterStep: (optimizer: FabricOptimizer) => void) {
     this.#context = context;
+    this.#scaling = context.scaler && new LossScaling(context.scaler);
     this.#afterStep = afterStep;
   }
 
@@ -39,7 +45,10 @@ export class FabricModules {
     const synchronizer = await this.#context.synchronizer.prepareModule(module);
     this.#originals.add(model);
     this.#synchronizers.set(module, synchronizer);
-    return wrapModule(model, module, (module) => this.#forwarded.add(module));
+    return wrapModule(model, module, {
+      onForward: (module) => this.#forwarded.add(module),
+      autocast: this.#context.precisionInUse.autocast,
+    });
   }
 
   setupOptimizers(optimizers: readonly (tf.Optimizer | Optimizer)[], model?: Module): FabricOptimizer[] {
@@ -54,7 +63,10 @@ export class FabricModules {
         throw new Error("An optimizer should be passed only once to `fabric.setup`");
       }
       this.#originals.add(optimizer);
-      return new FabricOptimizer(asOptimizer(optimizer, { named }), this.#afterStep);
+      const ready = asOptimizer(optimizer, { named });
+      return this.#scaling
+        ? new ScaledOptimizer(ready, this.#scaling, this.#afterStep)
+        : new FabricOptimizer(ready, this.#afterStep);
     });
   }
 
@@ -62,25 +74,56 @@ export class FabricModules {
     loss: tf.Tensor | (() => tf.Tensor),
     options: { model?: Module; retainTape?: boolean },
   ): Promise<tf.Tensor> {
+    const { autocast } = this.#context.precisionInUse;
     if (typeof loss !== "function") {
       const passes = this.#beginPasses(options.model);
+      const scaled = this.#scaled(loss);
       this.#collect(
         passes,
-        (variables, onGradient) => void backward(loss, variables, { onGradient, retainTape: options.retainTape }),
+        (variables, onGradient) =>
+          autocast(() => void backward(scaled, variables, { onGradient, retainTape: options.retainTape })),
       );
-      await finishAll(passes);
+      if (scaled !== loss) scaled.dispose();
+      await this.#finish(passes);
       return loss;
     }
     // The closure runs forward while it is recorded, so the passes are known only after it.
     const modules = options.model ? [unwrapModule(options.model)] : [...this.#synchronizers.keys()];
-    const result = backwardOf(loss, modules.flatMap((module) => module.parameters()));
+    const { gradients, loss: scaled } = autocast(() =>
+      backwardOf(() => this.#scaled(loss()), modules.flatMap((module) => module.parameters()))
+    );
     const passes = this.#beginPasses(options.model);
-    for (const [variable, gradient] of result.gradients) {
-      accumulateGradient(variable, gradient);
+    for (const [variable, gradient] of gradients) {
+      accumulateGradient(variable, this.#unscaled(gradient));
       for (const { pass } of passes) pass.gradientReady(variable);
     }
-    await finishAll(passes);
-    return result.loss;
+    await this.#finish(passes);
+    if (!this.#scaling) return scaled;
+    const result = scaled.div(this.#scaling.scaler.scale);
+    scaled.dispose();
+    return result;
+  }
+
+  /** The loss to compute the gradients of: in float16 small ones would vanish. */
+  #scaled(loss: tf.Tensor): tf.Tensor {
+    if (!this.#scaling || !isRecording() || !(loss instanceof tf.Tensor)) return loss;
+    return tf.mul(loss, this.#scaling.scaler.scale);
+  }
+
+  /** A gradient of the loss from one of the scaled loss, in whose place it comes. */
+  #unscaled(gradient: tf.Tensor): tf.Tensor {
+    if (!this.#scaling) return gradient;
+    const { scale } = this.#scaling.scaler;
+    const unscaled = noGrad(() => tf.mul(gradient, 1 / scale));
+    gradient.dispose();
+    return unscaled;
+  }
+
+  async #finish(passes: readonly { module: Module; pass: BackwardPass }[]): Promise<void> {
+    for (const { pass } of passes) await pass.finish();
+    if (await this.#scaling?.inspect(passes.flatMap(({ module }) => module.parameters()))) {
+      this.#context.flags.note("nonFinite");
+    }
   }
 
   withoutSync(model: Module | undefined): Disposable {
@@ -112,7 +155,8 @@ export class FabricModules {
       return void clipGradientsByValue(variables, clipVal);
     }
     if (maxNorm === undefined) throw new TypeError("Give either `clipVal` or `maxNorm` to clip gradients");
-    return await clipGradientsByNorm(variables, { maxNorm, errorIfNonfinite: true, ...rest });
+    // Under a loss scale gradients overflow now and then; their step is skipped.
+    return await clipGradientsByNorm(variables, { maxNorm, errorIfNonfinite: !this.#scaling, ...rest });
   }
 
   #beginPasses(model: Module | undefined): { module: Module; pass: BackwardPass }[] {
@@ -135,12 +179,8 @@ export class FabricModules {
   ): void {
     const variables = passes.flatMap(({ module }) => module.parameters());
     run(variables, (variable, gradient) => {
-      accumulateGradient(variable, gradient);
+      accumulateGradient(variable, this.#unscaled(gradient));
       for (const { pass } of passes) pass.gradientReady(variable);
     });
   }
-}
-
-async function finishAll(passes: readonly { pass: BackwardPass }[]): Promise<void> {
-  for (const { pass } of passes) await pass.finish();
 }

@@ -14,6 +14,8 @@ import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
 import { selectDevices } from "../devices/select_devices.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
 import type { Settings } from "../environments/settings.ts";
+import { GradScaler } from "../precision/grad_scaler.ts";
+import { fullPrecision, type PrecisionInUse } from "../precision/precision_in_use.ts";
 import { resolvePrecision } from "../precision/resolve_precision.ts";
 import type { Precision } from "../precision/precision.ts";
 import { forkRandom } from "../seed/seed_everything.ts";
@@ -25,6 +27,10 @@ export interface RankContext extends AsyncDisposable {
   readonly device: Device;
   readonly accelerator: LoadedAccelerator;
   readonly precision: Precision;
+  /** How it is computed in. */
+  readonly precisionInUse: PrecisionInUse;
+  /** The loss's scale, in `16-mixed`. */
+  readonly scaler: GradScaler | undefined;
   readonly group: ProcessGroup;
   /** The run's key-value store; undefined for a run of one rank that nothing started. */
   readonly store: Store | undefined;
@@ -67,6 +73,7 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
   const loaded = await accelerator.load({ deviceIndex, localWorldSize: cluster.localWorldSize });
   await using undo = new AsyncDisposableStack();
   undo.use(loaded);
+  const precisionInUse = undo.use(loaded.usePrecision?.(precision) ?? fullPrecision);
   const { group, store } = await meet(settings, cluster, undo);
   if (cluster.worldSize > 1) {
     forkRandom(cluster.rank);
@@ -82,6 +89,8 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
     device: new Device(accelerator.name, deviceIndex),
     accelerator: loaded,
     precision,
+    precisionInUse,
+    scaler: precision === "16-mixed" ? new GradScaler() : undefined,
     group,
     store,
     strategy,
