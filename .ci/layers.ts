@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["launcher", "runtime/nn", "runtime/precision", "runtime/seed", "runtime/checkpoint", "runtime/loggers"],
   ["runtime/accelerators", "runtime/data", "runtime/metrics", "runtime/optim"],
   ["strategies"],
+  ["runtime/compile"],
   ["runtime/fabric"],
   ["runtime/trainer"],
   ["mod.ts"],

@@ -187,7 +187,7 @@ export class Fabric implements AsyncDisposable {
     try {
       result = await main(this);
     } catch (error) {
-      await context.group.abort(error as Error);
+      await this.abort(error as Error);
       throw error;
     }
     result = await context.group.broadcastObject(result);
@@ -208,6 +208,14 @@ export class Fabric implements AsyncDisposable {
     this.#context = undefined;
     this.#starting = undefined;
     await context?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Tells the other ranks that this one failed: their collectives, pending and later, reject with RankFailedError that carries its message.
+   * For programs that catch an error and do not go on; one that is not caught is noticed by the launcher.
+   */
+  async abort(reason: Error): Promise<void> {
+    if (this.worldSize > 1) await this.#context?.group.abort(reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -294,6 +294,8 @@ export class Run implements Session {
   async #fail(error: unknown): Promise<void> {
     const { hooks, datamodule, fabric } = this;
     try {
+      // First of all, since the others wait for this rank in a collective that it will not come to.
+      await fabric.abort(error instanceof Error ? error : new Error(String(error)));
       await hooks.callbacks("onException", error);
       await datamodule?.onException(error);
       if (fabric.isGlobalZero) await Promise.all(fabric.loggers.map((logger) => logger.finalize("failed")));
