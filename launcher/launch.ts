@@ -100,6 +100,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   unsupervised.defer(() => signalGroups(ranks.map((rank) => rank.pid), "SIGKILL"));
   for (let localRank = 0; localRank < localWorldSize; localRank++) {
     const rank = nodeRank * localWorldSize + localRank;
+    const prefix = worldSize > 1 ? `[rank ${rank}] ` : "";
     const environment = childEnvironment({
       cluster: {
         ...{ rank, localRank, nodeRank, worldSize, localWorldSize, numNodes, mainAddress, runId, generation: 0 },
@@ -111,7 +112,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
         errorFile: errorFile(rank),
         launcherPid: Deno.pid,
         launchedBy: options.settings?.launchedBy ?? "script",
-        terminalColumns: terminal && (logDir === undefined || tee) ? columns() : undefined,
+        terminalColumns: terminal && (logDir === undefined || tee) ? columns() - prefix.length : undefined,
       },
       cudaDevice: devices.accelerator === "cuda"
         ? cudaName(devices.indices[localRank], text(variables, "CUDA_VISIBLE_DEVICES"))
@@ -119,7 +120,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
     });
     const started = new Rank(rank, {
       ...{ script, args, denoFlags: flags, environment, console, logDir },
-      prefix: worldSize > 1 ? `[rank ${rank}] ` : "",
+      prefix,
       show: logDir === undefined || tee,
     });
     guard.watch(started.pid);
@@ -208,13 +209,15 @@ function cudaName(index: number, visible: string | undefined): string {
   return visible?.split(",")[index]?.trim() ?? String(index);
 }
 
-/** A terminal that does not tell its width has the usual one. */
+/** What fits on a line: a full last column makes some terminals wrap. A terminal that does not tell its width has the usual one. */
 function columns(): number {
+  let columns = 0;
   try {
-    return Deno.consoleSize().columns || 80;
+    ({ columns } = Deno.consoleSize());
   } catch {
-    return 80;
+    // Not told.
   }
+  return Math.max(20, (columns || 80) - 1);
 }
 
 function kill(pid: number): void {
