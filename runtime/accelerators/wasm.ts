@@ -47,8 +47,9 @@ async function start(): Promise<LoadedAccelerator> {
   } finally {
     restoreListeners();
   }
-  guardHeap(tf.backend() as unknown as WasmBackend);
-  installWasmKernels();
+  const backend = tf.backend() as unknown as WasmBackend;
+  guardHeap(backend);
+  installWasmKernels(backend);
   return {
     backendName: "wasm",
     description: `wasm (${hasSimd() ? "SIMD" : "no SIMD"}, 1 thread)`,

@@ -38,10 +38,10 @@ export interface WasmBackend {
   };
   dataIdNextNumber: number;
   readonly dataIdMap: {
-    get(dataId: object): { id: number; memoryOffset: number; shape: number[]; refCount: number };
+    get(dataId: object): { id: number; memoryOffset: number; shape: number[]; dtype: string; refCount: number };
   };
   makeOutput(shape: number[], dtype: string, pointer?: number, values?: ArrayBufferView | Uint8Array[]): TensorInfo;
-  readSync(dataId: object): tf.BackendValues;
+  readSync(dataId: object, start?: number, end?: number): tf.BackendValues;
   disposeData(dataId: object, force?: boolean): boolean;
   incRef(dataId: object): void;
 }

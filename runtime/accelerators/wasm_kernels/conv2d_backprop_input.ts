@@ -14,6 +14,17 @@ const CHUNK = 1 << 20;
 export const conv2DBackpropInput: Kernel = (call) => {
   const { dy, filter } = call.inputs as { dy: TensorInfo; filter: TensorInfo };
   const info = gradientInfo("Conv2DBackpropInput", call.attrs.inputShape, filter.shape, call.attrs);
+  const { batchSize, outHeight, outWidth, outChannels } = info;
+  if (dy.shape[1] !== outHeight || dy.shape[2] !== outWidth) {
+    // conv2dTranspose may be asked for less than its input gives; what lies outside of the convolution counts for nothing.
+    const part = { begin: [0, 0, 0, 0], size: [batchSize, outHeight, outWidth, outChannels] };
+    const cut = runKernel("Slice", { inputs: { x: dy }, attrs: part, backend: call.backend });
+    try {
+      return conv2DBackpropInput({ ...call, inputs: { dy: cut, filter } });
+    } finally {
+      release(call.backend, cut);
+    }
+  }
   const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
   const turnable = strideHeight === 1 && strideWidth === 1 && padInfo.top < filterHeight &&
     padInfo.left < filterWidth &&

@@ -19,11 +19,7 @@ export function onCpu(name: string): Kernel {
     if (!kernel || !cpu) throw new Error(`no plain JavaScript kernel ${name} to stand in for the wasm one`);
     const made: TensorInfo[] = [];
     try {
-      const copied = mapInputs(inputs, (tensor) => {
-        const copy = cpu.makeTensorInfo(tensor.shape, tensor.dtype, backend.readSync(tensor.dataId));
-        made.push(copy);
-        return copy;
-      });
+      const copied = mapInputs(inputs, (tensor) => toCpu(backend, cpu, tensor, made));
       const outputs = kernel.kernelFunc({ inputs: copied as tf.NamedTensorInfoMap, attrs, backend: cpu });
       made.push(...[outputs].flat() as TensorInfo[]);
       return Array.isArray(outputs)
@@ -34,6 +30,28 @@ export function onCpu(name: string): Kernel {
       for (const tensor of made) cpu.disposeData(tensor.dataId);
     }
   };
+}
+
+/** Copies a tensor out of the wasm heap; all that it makes is added to `made`. */
+function toCpu(backend: WasmBackend, cpu: CpuBackend, { dataId, shape, dtype }: TensorInfo, made: TensorInfo[]) {
+  const values = backend.readSync(dataId);
+  const make = (dtype: string, values: tf.BackendValues) => {
+    // Some plain kernels ask for the rank, which only whole tensors have.
+    const tensor = Object.assign(cpu.makeTensorInfo(shape, dtype, values), { rank: shape.length });
+    made.push(tensor);
+    return tensor;
+  };
+  if (dtype !== "complex64") return make(dtype, values);
+  const parts = tf.backend_util.splitRealAndImagArrays(values as Float32Array);
+  const inputs = { real: make("float32", parts.real), imag: make("float32", parts.imag) };
+  const { kernelFunc } = tf.getKernel("Complex", "cpu")!;
+  const pair = kernelFunc({
+    inputs: inputs as unknown as tf.NamedTensorInfoMap,
+    attrs: {},
+    backend: cpu,
+  }) as TensorInfo;
+  made.push(pair);
+  return pair;
 }
 
 function toWasm(backend: WasmBackend, cpu: CpuBackend, { dataId, shape, dtype }: TensorInfo): TensorInfo {

@@ -17,6 +17,12 @@ import { runKernel } from "./registry.ts";
  * batch of `a` becomes rows where `b` has none, and what is left goes through the fast path matrix by matrix.
  */
 export const matMul: Kernel = ({ inputs, backend, attrs }) => {
+  for (const name of ["a", "b"]) {
+    const { shape } = inputs[name] as TensorInfo;
+    if (shape.length < 2) {
+      throw new RangeError(`matMul: ${name} has shape [${shape}], and a matrix or a batch of them is expected`);
+    }
+  }
   const temporaries: TensorInfo[] = [];
   const a = turned(inputs.a as TensorInfo, attrs.transposeA, backend, temporaries);
   const b = turned(inputs.b as TensorInfo, attrs.transposeB, backend, temporaries);

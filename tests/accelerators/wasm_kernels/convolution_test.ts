@@ -121,9 +121,82 @@ Deno.test("of equal pixels in a pooling window the first gets the gradient", asy
   );
 });
 
-Deno.test("images with channels first are refused with what is taken", async () => {
+for (const pad of ["same", "valid", [[0, 0], [0, 0], [1, 2], [0, 1]]] as const) {
+  Deno.test(`images with channels first are convolved as with channels last, padding ${pad}`, async () => {
+    await onBoth(() => {
+      const x = numbers([2, 3, 7, 6]), filter = numbers([3, 2, 3, 4], 2);
+      const convolve = (x: tf.Tensor, filter: tf.Tensor) =>
+        tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, [2, 1], pad as Pad, "NCHW");
+      return [convolve(x, filter), ...tf.grads((...args) => convolve(args[0], args[1]).square().sum())([x, filter])];
+    });
+  });
+}
+
+Deno.test("a fused convolution adds biases and takes slopes of any shape that broadcasts", async () => {
+  for (const dataFormat of ["NHWC", "NCHW"] as const) {
+    const image = dataFormat === "NHWC" ? [5, 5, 2] : [2, 5, 5];
+    // With channels first the op measures slopes of more axes against the shape that channels last would give.
+    for (const shape of [[], [1], [3], ...dataFormat === "NHWC" ? [[1, 1, 3], [5, 5, 3]] : []]) {
+      await onBoth(() =>
+        (["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu", "prelu"] as const).map((activation) =>
+          tf.fused.conv2d({
+            x: numbers([2, ...image]) as tf.Tensor4D,
+            filter: numbers([3, 3, 2, 3], 2) as tf.Tensor4D,
+            strides: 1,
+            pad: "same",
+            dataFormat,
+            // The op itself takes no more than one number a channel.
+            bias: numbers(shape.length > 1 ? [3] : shape, 3),
+            activation,
+            preluActivationWeights: activation === "prelu" ? numbers(shape, 4) : undefined,
+            leakyreluAlpha: 0.3,
+          })
+        )
+      );
+    }
+  }
+});
+
+Deno.test("a fused depthwise convolution adds a bias that is one number", async () => {
+  await onBoth(() =>
+    tf.fused.depthwiseConv2d({
+      x: numbers([2, 5, 5, 2]) as tf.Tensor4D,
+      filter: numbers([3, 3, 2, 2], 2) as tf.Tensor4D,
+      strides: 1,
+      pad: "same",
+      bias: tf.scalar(0.5),
+      activation: "relu",
+    })
+  );
+});
+
+Deno.test("a transposed convolution that is asked for less than it could give is cut", async () => {
+  await onBoth(() =>
+    tf.conv2dTranspose(
+      numbers([1, 6, 6, 2]) as tf.Tensor4D,
+      numbers([3, 3, 4, 2], 2) as tf.Tensor4D,
+      [1, 4, 4, 4],
+      1,
+      "same",
+    )
+  );
+});
+
+Deno.test("pooling takes windows of one pixel, and integers", async () => {
+  await onBoth(() => {
+    const x = numbers([2, 4, 5, 3]) as tf.Tensor4D;
+    return [
+      tf.maxPool(x, 1, 2, "same"),
+      tf.avgPool(x, 1, 2, "same"),
+      tf.maxPool(x, [1, 1], 1, 0),
+      tf.maxPool(x.mul(9).toInt() as tf.Tensor4D, 2, 2, "valid"),
+    ];
+  });
+});
+
+Deno.test("a depthwise convolution of images with channels first is refused with what is taken", async () => {
   await wasm.load({});
   const x = tf.ones([1, 2, 5, 5]) as tf.Tensor4D, filter = tf.ones([3, 3, 2, 2]) as tf.Tensor4D;
-  assert.throws(() => tf.tidy(() => tf.conv2d(x, filter, 1, "same", "NCHW")), /channelsLast/);
+  assert.throws(() => tf.tidy(() => tf.depthwiseConv2d(x, filter, 1, "same", "NCHW")), /channels/);
   tf.dispose([x, filter]);
 });

@@ -131,3 +131,54 @@ Deno.test("kernels that only plain JavaScript has run on copies of the data", as
     return [];
   });
 });
+
+Deno.test("clipping keeps NaN, and clips floats and integers", async () => {
+  await onBoth(() => [
+    tf.clipByValue(tf.tensor1d([NaN, -5, -1, 0.5, 7, Infinity]), -1, 2),
+    tf.clipByValue(tf.tensor1d([-5, 0, 9], "int32"), -1, 2),
+  ]);
+});
+
+Deno.test("a part of a tensor of any type and rank is cut out", async () => {
+  await onBoth(() => {
+    const x = numbers([3, 4, 5, 2]);
+    return [
+      tf.slice(x, [0, 0, 0, 0], [3, 4, 5, 2]),
+      tf.slice(x, [1, 0, 0, 0], [2, 4, 5, 2]),
+      tf.slice(x, [1, 2], [2, 1]),
+      tf.slice(x, [0, 1, 2, 1], [3, 2, 3, 1]),
+      tf.slice(x, [2, 3, 4, 1], [1, 1, 1, 1]),
+      tf.slice(x, [1, 1, 1, 0], [-1, -1, 0, -1]),
+      tf.slice(x.mul(9).toInt(), [0, 1, 2, 0], [2, 3, 2, 2]),
+      tf.slice(x.greater(0), [1, 0, 1, 1], [2, 2, 3, 1]),
+      tf.slice(x.reshape([3, 2, 2, 1, 5, 2]), [1, 0, 1, 0, 2, 0], [2, 2, 1, 1, 2, 2]),
+      tf.slice(x.reshape([120]), 7, 100),
+    ];
+  });
+});
+
+Deno.test("a part that does not lie inside is refused", async () => {
+  await wasm.load({});
+  const x = numbers([3, 4]);
+  assert.throws(() => tf.slice(x, [0, 2], [3, 3]), /would overflow/);
+  assert.throws(() => tf.slice(x, [4, 0], [1, 4]));
+  x.dispose();
+});
+
+Deno.test("integers are counted whatever their shape", async () => {
+  await onBoth(() => tf.bincount(tf.tensor2d([[1, 2], [2, 0]], [2, 2], "int32") as never, tf.tensor1d([]), 4));
+});
+
+Deno.test("prelu of integers is a float", async () => {
+  await onBoth(() => tf.prelu(tf.tensor1d([-3, 0, 4], "int32"), tf.tensor1d([0.5, 0.5, 0.5])));
+});
+
+Deno.test("dilation's gradients are those of plain JavaScript", async () => {
+  await onBoth(() =>
+    (["same", "valid"] as const).flatMap((pad) =>
+      tf.grads((x: tf.Tensor, filter: tf.Tensor) =>
+        tf.dilation2d(x as tf.Tensor4D, filter as tf.Tensor3D, 1, pad).square().sum()
+      )([numbers([2, 5, 4, 3]), numbers([2, 3, 3], 2)])
+    )
+  );
+});
