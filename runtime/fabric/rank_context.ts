@@ -74,6 +74,8 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
   await using undo = new AsyncDisposableStack();
   undo.use(loaded);
   const precisionInUse = undo.use(loaded.usePrecision?.(precision) ?? fullPrecision);
+  if (precision === "16-mixed") info("Using 16-bit Automatic Mixed Precision (AMP)");
+  if (precision === "bf16-mixed") info("Using bfloat16 Automatic Mixed Precision (AMP)");
   const { group, store } = await meet(settings, cluster, undo);
   if (cluster.worldSize > 1) {
     forkRandom(cluster.rank);

@@ -1,4 +1,4 @@
-import { autocastRule, type FloatType } from "../../precision/autocast_rule.ts";
+import { autocastRule, type Casts, type FloatType } from "../../precision/autocast_rule.ts";
 import { fromHalfFloats, type HalfFormat, toHalfFloats } from "../../precision/half_floats.ts";
 import { fullPrecision, type PrecisionInUse } from "../../precision/precision_in_use.ts";
 import type { Precision } from "../../precision/precision.ts";
@@ -110,18 +110,23 @@ class MixedPrecision {
   }
 
   #executeOp(op: Op): TensorMetadata[] {
-    if (this.#anyTypes) return this.#executeIn(this.#storedType, op);
+    const stored = this.#storedType, casts = stored === "float32" ? this.#castsOf(op) : undefined;
+    if (casts) {
+      const outputs = this.#withInputs(
+        op,
+        casts.inputs,
+        (inputs) => this.#run({ ...op, inputs, attributes: replaceFloat(op.attributes, NUMBERS[casts.compute]) }),
+      );
+      return outputs.map((output) => this.#castAway(output, casts.output));
+    }
+    return this.#anyTypes ? this.#executeIn(stored, op) : this.#run(op);
+  }
+
+  #castsOf(op: Op): Casts | undefined {
     const { float16, bfloat16 } = this.#autocasts;
-    if (float16 + bfloat16 === 0) return this.#run(op);
+    if (float16 + bfloat16 === 0) return undefined;
     const types = op.inputs.map((id) => NAMES.get(this.#typeOf(id)) ?? "int32");
-    const casts = autocastRule(op.name, types, bfloat16 > 0 ? "bfloat16" : "float16");
-    if (!casts) return this.#run(op);
-    const outputs = this.#withInputs(
-      op,
-      casts.inputs,
-      (inputs) => this.#run({ ...op, inputs, attributes: replaceFloat(op.attributes, NUMBERS[casts.compute]) }),
-    );
-    return outputs.map((output) => this.#castAway(output, casts.output));
+    return autocastRule(op.name, types, bfloat16 > 0 ? "bfloat16" : "float16");
   }
 
   /** Runs an op with everything that floats in one type. */
