@@ -1,5 +1,7 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
 import { gradientOf, setGradient } from "../runtime/tensor/gradients.ts";
+import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recording.ts";
+import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 import type { Bucket } from "./bucket_plan.ts";
 import type { MeanExchange } from "./mean_exchange.ts";
@@ -63,6 +65,8 @@ export class GradientReducer {
       );
     }
     this.#busy = true;
+    const recorder = stepRecorder();
+    if (recorder) return { gradientReady() {}, finish: () => this.#finishRecorded(recorder) };
     const waiting = this.#buffers.map(({ bucket }) => bucket.slots.length);
     const seen = new Set<tf.Variable>();
     const reductions: Promise<void>[] = [];
@@ -92,6 +96,60 @@ export class GradientReducer {
         }
       },
     };
+  }
+
+  /** The same traffic for a step that is recorded: all buckets leave when the whole backward pass is done, each as one tensor. */
+  async #finishRecorded(recorder: StepRecorder): Promise<void> {
+    try {
+      const missing = this.#variables.find((variable) => !gradientOf(variable));
+      if (missing) recorder.fail(`gives the parameter ${missing.name} no gradient, which another rank may have`);
+      const present = this.#variables.map((variable) => gradientOf(variable) !== undefined);
+      const flat = noGrad(() => this.#buffers.map(({ bucket }) => tf.tidy(() => this.#flatten(bucket))));
+      const reduced = await recorder.exchange(flat, (arrays) => this.#average(arrays, present));
+      noGrad(() => {
+        for (const [index, { bucket, data }] of this.#buffers.entries()) {
+          for (const [slot, { variable: variableIndex, offset, length }] of bucket.slots.entries()) {
+            if (data[bucket.length + slot] === 0) continue;
+            const variable = this.#variables[variableIndex];
+            setGradient(
+              variable,
+              tf.tidy(() => tf.reshape(tf.slice(reduced[index], [offset], [length]), variable.shape)),
+            );
+          }
+        }
+      });
+      for (const tensor of [...flat, ...reduced]) tensor.dispose();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #flatten({ slots }: Bucket): tf.Tensor1D {
+    const pieces = slots.map(({ variable, length }): tf.Tensor1D =>
+      gradientOf(this.#variables[variable])?.reshape<tf.Tensor1D>([length]) ?? tf.zeros([length])
+    );
+    return tf.concat([...pieces, tf.zeros([0])]);
+  }
+
+  async #average(
+    arrays: readonly Float32Array<ArrayBuffer>[],
+    present: readonly boolean[],
+  ): Promise<Float32Array<ArrayBuffer>[]> {
+    this.#ranks.flags.begin();
+    const reductions = this.#buffers.map(({ bucket, data, flags }, index) => {
+      data.set(arrays[index]);
+      for (const [slot, { variable }] of bucket.slots.entries()) data[bucket.length + slot] = present[variable] ? 1 : 0;
+      if (flags) this.#ranks.flags.write(flags);
+      return this.#ranks.exchange.average(data, { exact: data.length - bucket.length });
+    });
+    try {
+      for (const reduction of reductions) await reduction;
+    } finally {
+      // A failed reduction leaves others behind that nobody awaits any more.
+      await Promise.allSettled(reductions);
+    }
+    for (const { flags } of this.#buffers) if (flags) this.#ranks.flags.read(flags);
+    return this.#buffers.map(({ bucket, data }) => data.subarray(0, bucket.length));
   }
 
   #reduce({ bucket, data, flags }: BucketBuffer): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import { onEveryStep } from "../runtime/tensor/step_recording.ts";
 import { RankFlags } from "./rank_flags.ts";
 import {
   type BackwardPass,
@@ -18,15 +19,17 @@ export class SingleDeviceStrategy implements Strategy {
     const settle: BackwardPass = {
       gradientReady() {},
       finish() {
-        flags.write(word);
-        flags.read(word);
+        onEveryStep(() => {
+          flags.write(word);
+          flags.read(word);
+        });
         return Promise.resolve();
       },
     };
     const module: ModuleSynchronizer = {
       beginBackward: ({ sync }) => {
         if (!sync) return noSynchronization;
-        flags.begin();
+        onEveryStep(() => flags.begin());
         return settle;
       },
     };

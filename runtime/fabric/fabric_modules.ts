@@ -27,6 +27,8 @@ export class FabricModules {
   readonly #originals = new WeakSet<object>();
   /** Models that ran forward since the last backward: those whose gradients are due. */
   readonly #forwarded = new Set<Module>();
+  /** The modules in each model, as they were when it was first asked for. */
+  readonly #inside = new WeakMap<Module, Module[]>();
   /** How many handles keep a model's gradients on this rank. */
   readonly #withoutSync = new Map<Module, number>();
 
@@ -124,6 +126,18 @@ export class FabricModules {
     if (await this.#scaling?.inspect(passes.flatMap(({ module }) => module.parameters()))) {
       this.#context.flags.note("nonFinite");
     }
+  }
+
+  /** What decides, besides its arguments, what a step with these models computes: their modes, and whether gradients stay on this rank. */
+  modes(): unknown[] {
+    const modes: unknown[] = [];
+    for (const module of this.#synchronizers.keys()) {
+      let inside = this.#inside.get(module);
+      if (!inside) this.#inside.set(module, inside = module.modules());
+      for (const { training } of inside) modes.push(training);
+      modes.push((this.#withoutSync.get(module) ?? 0) > 0);
+    }
+    return modes;
   }
 
   withoutSync(model: Module | undefined): Disposable {

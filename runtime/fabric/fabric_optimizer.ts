@@ -1,5 +1,6 @@
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { StateDict } from "../tensor/state.ts";
+import { stepRecorder } from "../tensor/step_recording.ts";
 import type { tf } from "../tensor/tf.ts";
 
 /** An optimizer after `fabric.setup`: it steps with the gradients that `fabric.backward` left. */
@@ -32,7 +33,9 @@ export class FabricOptimizer implements Optimizer {
   /** Updates the parameters that have a gradient. */
   step(): void {
     this.original.step();
-    this.#afterStep(this);
+    const recorder = stepRecorder();
+    if (recorder) recorder.afterwards(() => this.#afterStep(this));
+    else this.#afterStep(this);
   }
 
   /** Forgets the gradients of the parameters. */

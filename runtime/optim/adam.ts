@@ -1,4 +1,5 @@
 import { rejectUnknownOptions } from "../core/suggest.ts";
+import { changing } from "../tensor/step_recording.ts";
 import { tf } from "../tensor/tf.ts";
 import { fusedAdam } from "./fused/fused_adam.ts";
 import { GradientOptimizer, type GradientOptimizerOptions, type ParameterUpdate } from "./gradient_optimizer.ts";
@@ -42,21 +43,28 @@ export class Adam extends GradientOptimizer {
     return false;
   }
 
-  protected override update({ variable, gradient, learningRate, weightDecay, step, state }: ParameterUpdate): void {
+  protected override update(update: ParameterUpdate): void {
+    const { variable, gradient, weightDecay, state } = update;
     const [beta1, beta2] = this.#betas;
     const firstMoment = state("firstMoment"), secondMoment = state("secondMoment");
     // The corrections of both means, as factors of the rate and of eps: two operations fewer.
-    const correction = Math.sqrt(1 - beta2 ** step);
-    const rate = learningRate * correction / (1 - beta1 ** step), eps = this.#eps * correction;
-    const keep = this.decoupled ? 1 - learningRate * weightDecay : 1, l2 = this.decoupled ? 0 : weightDecay;
+    const correction = () => Math.sqrt(1 - beta2 ** update.step);
+    const rateNow = () => update.learningRate * correction() / (1 - beta1 ** update.step);
+    const epsNow = () => this.#eps * correction();
+    const keepNow = () => this.decoupled ? 1 - update.learningRate * weightDecay : 1;
+    const l2 = this.decoupled ? 0 : weightDecay;
     const tensors = { parameter: variable, gradient, firstMoment, secondMoment };
-    if (fusedAdam(tensors, { beta1, beta2, rate, eps, keep, l2 })) return;
+    if (
+      tf.getBackend() === "wasm" &&
+      fusedAdam(tensors, { beta1, beta2, rate: rateNow(), eps: epsNow(), keep: keepNow(), l2 })
+    ) return;
     const g = l2 === 0 ? gradient : tf.add(gradient, tf.mul(variable, l2));
     const m = tf.add(firstMoment, tf.mul(tf.sub(g, firstMoment), 1 - beta1));
     const v = tf.add(tf.mul(secondMoment, beta2), tf.mul(tf.square(g), 1 - beta2));
-    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), eps)), rate);
+    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), changing(epsNow))), changing(rateNow));
     firstMoment.assign(m);
     secondMoment.assign(v);
-    variable.assign(tf.sub(keep === 1 ? variable : tf.mul(variable, keep), change));
+    const kept = this.decoupled && weightDecay !== 0 ? tf.mul(variable, changing(keepNow)) : variable;
+    variable.assign(tf.sub(kept, change));
   }
 }

@@ -1,4 +1,5 @@
 import { gradientOf, setGradient } from "../tensor/gradients.ts";
+import { stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
 import { checkNumber } from "./optimizer_state.ts";
@@ -32,21 +33,35 @@ export async function clipGradientsByNorm(
   }
   const withGradient = variables.filter((variable) => gradientOf(variable));
   if (withGradient.length === 0) return 0;
-  const total = noGrad(() =>
-    tf.tidy(() => tf.keep(totalNorm(withGradient.map((variable) => gradientOf(variable)!), normType)))
-  );
-  const [norm] = await total.data();
-  total.dispose();
-  if (errorIfNonfinite && !Number.isFinite(norm)) {
+  const recorder = stepRecorder();
+  const inspect = (norm: number) => {
+    if (!errorIfNonfinite || Number.isFinite(norm)) return;
     throw new Error(
       `The norm of the gradients is ${norm}, so they cannot be clipped: lower the learning rate or look for what made them so, or pass ` +
         "errorIfNonfinite: false to go on",
     );
+  };
+  const total = noGrad(() =>
+    tf.tidy(() => tf.keep(totalNorm(withGradient.map((variable) => gradientOf(variable)!), normType)))
+  );
+  try {
+    if (errorIfNonfinite) recorder?.check(total, inspect);
+    const norm = recorder ? recorder.unseen(() => total.dataSync()[0]) : (await total.data())[0];
+    inspect(norm);
+    // A step that is recorded always scales, since the next one may have to.
+    if (recorder || Math.min(1, maxNorm / (norm + 1e-6)) !== 1) {
+      noGrad(() =>
+        tf.tidy(() => {
+          // A norm that is not a number makes a factor that is none, as it should: the gradients stay recognisably broken.
+          const factor = tf.minimum(tf.div(maxNorm, tf.add(total, 1e-6)), 1);
+          scale(withGradient, (gradient) => tf.mul(gradient, factor));
+        })
+      );
+    }
+    return norm;
+  } finally {
+    total.dispose();
   }
-  // Math.min(1, NaN) is NaN, as it should be: the gradients stay recognisably broken.
-  const factor = Math.min(1, maxNorm / (norm + 1e-6));
-  if (factor !== 1) scale(withGradient, (gradient) => tf.mul(gradient, factor));
-  return norm;
 }
 
 /**

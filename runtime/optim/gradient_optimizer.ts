@@ -1,6 +1,7 @@
 import { atCaller } from "../core/at_caller.ts";
 import { gradientOf, zeroGradients } from "../tensor/gradients.ts";
 import type { StateDict } from "../tensor/state.ts";
+import { decisive, onEveryStep, stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -26,7 +27,11 @@ export interface GradientOptimizerOptions {
   parameters?: Iterable<tf.Variable | ParameterGroup>;
 }
 
-/** What {@linkcode GradientOptimizer.update} works on. */
+/**
+ * What {@linkcode GradientOptimizer.update} works on. Numbers that are others in every step are to be read in a `changing(() => …)`, so that
+ * the update can be compiled; outside of one, a step that is compiled is recorded anew when the learning rate changes, and not compiled
+ * at all when `step` is used.
+ */
 export interface ParameterUpdate {
   readonly variable: tf.Variable;
   readonly gradient: tf.Tensor;
@@ -34,6 +39,8 @@ export interface ParameterUpdate {
   readonly weightDecay: number;
   /** How often this parameter has been updated, this time included. */
   readonly step: number;
+  /** This is the first update of this parameter. */
+  readonly isFirst: boolean;
   /** What the optimizer remembers of this parameter: a variable of its shape, made as zeros when first asked for. */
   state(name: string): tf.Variable;
 }
@@ -122,15 +129,9 @@ export abstract class GradientOptimizer implements Optimizer {
         for (const slot of this.#bound) {
           const gradient = gradientOf(slot.variable);
           if (!gradient) continue;
-          slot.step++;
-          this.update({
-            variable: slot.variable,
-            gradient,
-            learningRate: this.#learningRate * slot.rateFactor,
-            weightDecay: slot.weightDecay,
-            step: slot.step,
-            state: (name) => stateOf(slot, name),
-          });
+          const isFirst = decisive(() => slot.step === 0);
+          onEveryStep(() => slot.step++);
+          this.update(this.#updateOf(slot, { gradient, isFirst }));
         }
       })
     );
@@ -171,6 +172,27 @@ export abstract class GradientOptimizer implements Optimizer {
       slot.state.forEach((variable) => variable.dispose());
       slot.state.clear();
     }
+  }
+
+  #updateOf(slot: Slot, { gradient, isFirst }: { gradient: tf.Tensor; isFirst: boolean }): ParameterUpdate {
+    const rate = () => this.#learningRate * slot.rateFactor;
+    const { name } = this;
+    return {
+      variable: slot.variable,
+      gradient,
+      isFirst,
+      weightDecay: slot.weightDecay,
+      get learningRate() {
+        return decisive(rate);
+      },
+      get step() {
+        stepRecorder()?.fail(
+          `takes the count of steps of ${name} for a number that stays: read it in changing(() => …)`,
+        );
+        return slot.step;
+      },
+      state: (name) => stateOf(slot, name),
+    };
   }
 
   get #bound(): Slot[] {

@@ -1,4 +1,5 @@
 import { rejectUnknownOptions } from "../core/suggest.ts";
+import { changing } from "../tensor/step_recording.ts";
 import { tf } from "../tensor/tf.ts";
 import { GradientOptimizer, type GradientOptimizerOptions, type ParameterUpdate } from "./gradient_optimizer.ts";
 import { checkNumber } from "./optimizer_state.ts";
@@ -39,15 +40,16 @@ export class SGD extends GradientOptimizer {
     }
   }
 
-  protected override update({ variable, gradient, learningRate, weightDecay, step, state }: ParameterUpdate): void {
+  protected override update(update: ParameterUpdate): void {
+    const { variable, gradient, weightDecay, isFirst, state } = update;
     let g = gradient;
     if (weightDecay > 0) g = tf.add(g, tf.mul(variable, weightDecay));
     if (this.#momentum > 0) {
       const velocity = state("momentum");
-      const next = step === 1 ? g.clone() : tf.add(tf.mul(velocity, this.#momentum), g);
+      const next = isFirst ? g.clone() : tf.add(tf.mul(velocity, this.#momentum), g);
       g = this.#nesterov ? tf.add(g, tf.mul(next, this.#momentum)) : next;
       velocity.assign(next);
     }
-    variable.assign(tf.sub(variable, tf.mul(g, learningRate)));
+    variable.assign(tf.sub(variable, tf.mul(g, changing(() => update.learningRate))));
   }
 }

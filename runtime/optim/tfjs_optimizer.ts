@@ -1,6 +1,7 @@
 import { isKept, setKept } from "../tensor/engine.ts";
 import { gradientOf, zeroGradients } from "../tensor/gradients.ts";
 import type { StateDict } from "../tensor/state.ts";
+import { type StepRecorder, stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -115,8 +116,40 @@ export class TfjsOptimizer implements Optimizer {
     // All parameters every time, because tfjs goes by position.
     const gradients = this.parameters.map((variable) => ({ name: variable.name, tensor: gradientFor(variable) }));
     noGrad(() =>
-      tf.tidy(() => this.original.applyGradients(gradients as Parameters<tf.Optimizer["applyGradients"]>[0]))
+      tf.tidy(() => {
+        const apply = () => this.original.applyGradients(gradients as Parameters<tf.Optimizer["applyGradients"]>[0]);
+        const recorder = stepRecorder();
+        if (recorder) this.#record(recorder, apply);
+        else apply();
+      })
     );
+  }
+
+  /** Tells a recording that the learning rate may change, and that steps are counted. */
+  #record(recorder: StepRecorder, apply: () => void): void {
+    const internals = this.#internals;
+    const iterations = internals.iterations_ ?? 0;
+    const rate = () => internals.learningRate;
+    if (!isStock(this.original)) {
+      // What it does with its learning rate is not known.
+      recorder.guard(rate);
+      apply();
+    } else if (internals.c) {
+      recorder.standsFor(internals.c, () => -internals.learningRate);
+      apply();
+    } else {
+      // These make a tensor of the rate, or of minus the rate, wherever they need it. In this call the number in its place tells
+      // which tensors those are.
+      const learningRate = internals.learningRate;
+      internals.learningRate = MARK;
+      try {
+        recorder.marked(MARK, () => learningRateOf(internals, learningRate), apply);
+      } finally {
+        internals.learningRate = learningRate;
+      }
+    }
+    internals.iterations_ = iterations;
+    recorder.effect(() => internals.iterations_++);
   }
 
   #accumulators(): [string, Accumulators][] {
@@ -126,4 +159,27 @@ export class TfjsOptimizer implements Optimizer {
   #sharedVariables(): [string, tf.Variable][] {
     return Object.entries(this.original).filter(([, field]) => field instanceof tf.Variable) as [string, tf.Variable][];
   }
+}
+
+/** A number that no optimizer computes with otherwise, the same in float32 and in float64. */
+const MARK = Math.fround(1.2345678e-3 * Math.E);
+
+const STOCK: readonly unknown[] = [
+  tf.SGDOptimizer,
+  tf.MomentumOptimizer,
+  tf.AdagradOptimizer,
+  tf.AdadeltaOptimizer,
+  tf.AdamaxOptimizer,
+  tf.RMSPropOptimizer,
+  tf.AdamOptimizer,
+];
+
+/** One of tfjs's own, which is known to use its learning rate only as a factor. */
+function isStock(optimizer: tf.Optimizer): boolean {
+  return STOCK.includes(optimizer.constructor);
+}
+
+/** The rate now; while its place is taken by the mark, the one before. */
+function learningRateOf(internals: Internals, before: number): number {
+  return internals.learningRate === MARK ? before : internals.learningRate;
 }

@@ -1,4 +1,4 @@
-import { type OpAttribute, setAttribute } from "./attributes.ts";
+import { type AttributeSetters, eagerSetters, type OpAttribute, setAttribute } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { AttributeType, DataType, type NumericArray } from "./data_types.ts";
 import type { OpenedLibrary } from "./open_library.ts";
@@ -39,6 +39,7 @@ export class TensorflowBinding implements Disposable {
   observer: OpObserver | undefined;
 
   readonly #api: Api;
+  readonly #setters: AttributeSetters;
   readonly #handles = new Map<number, Deno.PointerValue>();
   readonly #models: SavedModels;
   /** One TFE_Op a name, reset after each use: making one costs more than many an op. */
@@ -53,6 +54,7 @@ export class TensorflowBinding implements Disposable {
     this.status = status;
     this.context = context;
     this.#api = library.api;
+    this.#setters = eagerSetters(library.api, status);
     this.TF_Version = library.version;
     this.#models = new SavedModels(library, status);
   }
@@ -67,6 +69,7 @@ export class TensorflowBinding implements Disposable {
     dataType: number,
     values: NumericArray | readonly Uint8Array<ArrayBuffer>[],
   ): number {
+    values = this.observer?.creating?.({ shape, dataType, values }) ?? values;
     let handle: Deno.PointerValue;
     if (dataType === DataType.STRING) handle = this.#stringHandle(shape, values as readonly Uint8Array<ArrayBuffer>[]);
     else {
@@ -131,7 +134,7 @@ export class TensorflowBinding implements Disposable {
         api.TFE_OpAddInput(op, inputs[i], status.pointer);
         status.check(`op ${name}, input ${i}`);
       }
-      for (const attribute of attributes) setAttribute(api, status, op, attribute);
+      for (const attribute of attributes) setAttribute(this.#setters, op, attribute);
       this.#outputCount[0] = numOutputs;
       api.TFE_Execute(op, outputs, this.#outputCount, status.pointer);
       status.check(`op ${name}`);
@@ -149,6 +152,18 @@ export class TensorflowBinding implements Disposable {
     const handle = this.#handles.get(id);
     if (handle === undefined) throw new RangeError(`tensor ${id} is not there: it was deleted before, or never made`);
     return handle;
+  }
+
+  /** True as long as a tensor was not deleted. */
+  has(id: number): boolean {
+    return this.#handles.has(id);
+  }
+
+  /** Gives back what is kept for an op that will not run again: a function that is about to be removed. */
+  forget(name: string): void {
+    const op = this.#ops.get(name);
+    if (op) this.#api.TFE_DeleteOp(op);
+    this.#ops.delete(name);
   }
 
   /** Makes a tensor of a handle, which it takes over. */

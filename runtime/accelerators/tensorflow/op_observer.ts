@@ -1,4 +1,5 @@
 import type { OpAttribute } from "./attributes.ts";
+import type { NumericArray } from "./data_types.ts";
 
 /** What tfjs is told of a tensor that an op made. */
 export interface TensorMetadata {
@@ -16,10 +17,20 @@ export interface ExecutedOp {
   readonly outputs: readonly TensorMetadata[];
 }
 
+/** Values of this process that become a tensor. */
+export interface HostValues {
+  readonly shape: readonly number[];
+  /** One of `DataType`. */
+  readonly dataType: number;
+  readonly values: NumericArray | readonly Uint8Array<ArrayBuffer>[];
+}
+
 /** Sees what passes through the binding, in order: what records a step is one. */
 export interface OpObserver {
   /** An op ran and gave these tensors. */
   executed?(op: ExecutedOp): void;
+  /** A tensor is about to be made of values of this process. Other values that come back take their place. */
+  creating?(tensor: HostValues): HostValues["values"] | undefined;
   /** A tensor was made of values of this process. */
   created?(id: number): void;
   /** A tensor's values are about to be read. */

@@ -1,8 +1,10 @@
 const P = "pointer", B = "buffer", I = "i32", L = "i64", Z = "usize", V = "void";
+/** TF_Output: an operation and the index of one of its outputs. */
+const OUTPUT = { struct: ["pointer", "i32"] } as const;
 
 /**
  * The functions of TensorFlow's C API that are called, by their declarations in tensorflow/c/c_api.h, tf_tensor.h, tf_status.h,
- * tf_tstring.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset`).
+ * tf_tstring.h, c_api_function.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset`).
  */
 export const SYMBOLS = {
   TF_Version: { parameters: [], result: P },
@@ -59,6 +61,28 @@ export const SYMBOLS = {
   TF_NewGraph: { parameters: [], result: P },
   TF_DeleteGraph: { parameters: [P], result: V },
   TF_GraphOperationByName: { parameters: [P, B], result: P },
+  TF_GraphGetOpDef: { parameters: [P, B, P, P], result: V },
+  TF_NewBuffer: { parameters: [], result: P },
+  TF_DeleteBuffer: { parameters: [P], result: V },
+  TF_NewOperation: { parameters: [P, B, B], result: P },
+  TF_AddInput: { parameters: [P, OUTPUT], result: V },
+  TF_AddInputList: { parameters: [P, B, I], result: V },
+  TF_SetAttrType: { parameters: [P, B, I], result: V },
+  TF_SetAttrInt: { parameters: [P, B, L], result: V },
+  TF_SetAttrIntList: { parameters: [P, B, B, I], result: V },
+  TF_SetAttrBool: { parameters: [P, B, "u8"], result: V },
+  TF_SetAttrBoolList: { parameters: [P, B, B, I], result: V },
+  TF_SetAttrFloat: { parameters: [P, B, "f32"], result: V },
+  TF_SetAttrFloatList: { parameters: [P, B, B, I], result: V },
+  TF_SetAttrString: { parameters: [P, B, B, Z], result: V },
+  TF_SetAttrShape: { parameters: [P, B, B, I], result: V },
+  TF_SetAttrTensor: { parameters: [P, B, P, P], result: V },
+  TF_FinishOperation: { parameters: [P, P], result: P },
+  TF_GraphToFunction: { parameters: [P, B, "u8", I, P, I, B, I, B, P, P, P, P], result: P },
+  TF_DeleteFunction: { parameters: [P], result: V },
+  TFE_ContextAddFunction: { parameters: [P, P, P], result: V },
+  TFE_ContextRemoveFunction: { parameters: [P, B, P], result: V },
+  TFE_TensorHandleCopySharingTensor: { parameters: [P, P], result: P },
   TF_NewSessionOptions: { parameters: [], result: P },
   TF_DeleteSessionOptions: { parameters: [P], result: V },
   TF_LoadSessionFromSavedModel: { parameters: [P, P, B, B, I, P, P, P], result: P },
