@@ -4,6 +4,10 @@ import { fromHalfFloats, type HalfFormat, toHalfFloats } from "../runtime/precis
 /** How many values go at a time, so that a variable of any size fits into messages. */
 const CHUNK = 2 ** 24;
 
+/** How many values are converted at a time, so that what lies between stays in the processor's cache. */
+const BLOCK = 4096;
+const scratch = new Float32Array(BLOCK);
+
 /** Options of {@linkcode compressedMean}. */
 export interface CompressedMeanOptions {
   format: HalfFormat;
@@ -82,8 +86,15 @@ function pack(values: Float32Array<ArrayBuffer>, exact: Float32Array, format: Ha
   const factor = format === "fp16" ? scaleFor(values) : 1;
   floats[0] = factor;
   floats.set(exact, 1);
-  const scaled = factor === 1 ? values : values.map((value) => value * factor);
-  toHalfFloats(scaled, format, new Uint16Array(message.buffer, head));
+  const bits = new Uint16Array(message.buffer, head);
+  if (factor === 1) toHalfFloats(values, format, bits);
+  else {
+    for (let start = 0; start < values.length; start += BLOCK) {
+      const block = values.subarray(start, start + BLOCK), scaled = scratch.subarray(0, block.length);
+      for (let i = 0; i < scaled.length; i++) scaled[i] = block[i] * factor;
+      toHalfFloats(scaled, format, bits.subarray(start, start + BLOCK));
+    }
+  }
   return message;
 }
 
@@ -93,9 +104,13 @@ function addTo(sum: Float32Array, message: Uint8Array, options: { exact: number;
   const { buffer } = message.byteOffset === 0 && message.buffer instanceof ArrayBuffer
     ? message as Uint8Array<ArrayBuffer>
     : message.slice();
-  const values = fromHalfFloats(new Uint16Array(buffer, 4 + 4 * exact, sum.length), format);
+  const bits = new Uint16Array(buffer, 4 + 4 * exact, sum.length);
   const factor = 1 / new Float32Array(buffer, 0, 1)[0];
-  for (let i = 0; i < sum.length; i++) sum[i] += values[i] * factor;
+  for (let start = 0; start < sum.length; start += BLOCK) {
+    const block = sum.subarray(start, start + BLOCK), values = scratch.subarray(0, block.length);
+    fromHalfFloats(bits.subarray(start, start + BLOCK), format, values);
+    for (let i = 0; i < block.length; i++) block[i] += values[i] * factor;
+  }
 }
 
 function meanOfTails(tail: Float32Array, messages: readonly Uint8Array[]): void {
