@@ -89,6 +89,7 @@ export class LoaderSet {
           limit,
           fixedOrder: config.overfitBatches !== 0,
           useDistributedSampler: config.useDistributedSampler,
+          numNodes: config.fabric.numNodes ?? 1,
         }),
       );
     }

@@ -1,3 +1,4 @@
+import { fewWorkersHint } from "./few_workers.ts";
 import type { Batches } from "./lightning_module.ts";
 import type { BatchLimit } from "./trainer_options.ts";
 import { warn } from "../core/messages.ts";
@@ -87,6 +88,8 @@ export interface PrepareLoaderOptions {
   /** Keep a fixed order, for overfitting. */
   fixedOrder: boolean;
   useDistributedSampler: boolean;
+  /** Hosts that share the ranks. */
+  numNodes: number;
 }
 
 /**
@@ -120,6 +123,11 @@ export async function prepareLoader(
         `Your \`${method}\`'s sampler has shuffling enabled, it is strongly recommended that you turn shuffling off for val/test dataloaders.`,
       );
     }
+    const hint = fewWorkersHint(loader, method, {
+      cores: navigator.hardwareConcurrency,
+      localWorldSize: Math.ceil(fabric.worldSize / options.numNodes),
+    });
+    if (hint !== undefined) warn(`few-workers-${kind}`, hint);
     const { useDistributedSampler } = options;
     source = fabric.setupDataloaders(loader, {
       useDistributedSampler,

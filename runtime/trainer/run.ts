@@ -1,3 +1,4 @@
+import { BackgroundSaves } from "./background_saves.ts";
 import type { Callback } from "./callback.ts";
 import { mergeCallbacks } from "./callback_list.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
@@ -25,6 +26,7 @@ import type { RunningStage, Stage } from "./stage.ts";
 import { Interruption, StopControl } from "./stop_control.ts";
 import type { Trainer } from "./trainer.ts";
 import type { TrainerConfig } from "./trainer_options.ts";
+import { sayDevices } from "./say_devices.ts";
 import { validateRequest } from "./validate_request.ts";
 import { info, warn } from "../core/messages.ts";
 import type { Fabric } from "../fabric/fabric.ts";
@@ -61,6 +63,7 @@ export class Run implements Session {
   readonly progress: FitProgress;
   readonly loaders: LoaderSet;
   readonly stop: StopControl;
+  readonly saves: BackgroundSaves = new BackgroundSaves();
   readonly #request: RunRequest;
   #model: FabricModule<LightningModule> | undefined;
   optimizers: readonly LightningOptimizer[] = [];
@@ -164,6 +167,7 @@ export class Run implements Session {
     }
     if (!launched.has(fabric)) await fabric.launch();
     launched.add(fabric);
+    sayDevices(fabric);
     if (config.deterministic && ["cuda", "webgpu"].includes(fabric.device.type)) {
       warn(
         "not-deterministic",
@@ -264,6 +268,7 @@ export class Run implements Session {
   async #finish(status: "success" | "interrupted"): Promise<void> {
     const { hooks, module, datamodule, task, config, fabric } = this;
     this.stage = undefined;
+    await this.saves.settled();
     await fabric.saved();
     await hooks.callbacks("teardown", task);
     await hooks.module("teardown", () => module.teardown(task));
@@ -299,6 +304,7 @@ export class Run implements Session {
       await hooks.callbacks("onException", error);
       await datamodule?.onException(error);
       if (fabric.isGlobalZero) await Promise.all(fabric.loggers.map((logger) => logger.finalize("failed")));
+      await this.saves.settled();
     } catch (second) {
       info(
         `While handling the error below, another came up: ${second instanceof Error ? second.message : String(second)}`,

@@ -1,3 +1,4 @@
+import type { BackgroundSaves } from "./background_saves.ts";
 import type { HookCaller } from "./hooks.ts";
 import type { LightningDataModule } from "./lightning_data_module.ts";
 import type { LightningModule } from "./lightning_module.ts";
@@ -29,6 +30,8 @@ export interface Session {
   readonly progress: FitProgress;
   readonly loaders: LoaderSet;
   readonly stop: StopControl;
+  /** Checkpoints that are being written. */
+  readonly saves: BackgroundSaves;
   optimizers: readonly LightningOptimizer[];
   schedulers: readonly SchedulerConfig[];
   /** Which loop runs. */

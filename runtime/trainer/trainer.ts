@@ -42,8 +42,15 @@ export interface PredictOptions extends EvaluateOptions {
 export interface SaveCheckpointOptions {
   /** Only the weights and hyperparameters. Default: false. */
   weightsOnly?: boolean;
-  /** Go on while the file is written. What goes wrong is thrown by the next save or at the end of the run. Default: false. */
+  /**
+   * Resolve as soon as the state is copied, and write while the training goes on. What goes wrong is thrown after the next training step, by
+   * the next save or at the end of the run, whichever comes first. Default: false.
+   */
   background?: boolean;
+  /** Called on rank 0 when the file is there; what goes wrong in it counts as part of the writing. Default: none. */
+  onWritten?: () => void | Promise<void>;
+  /** Called on rank 0 if the file could not be written, before that is thrown. Default: none. */
+  onFailed?: () => void;
   /** Rank 0 saves what it has without waiting for the others, as is right when an error is under way. Default: false. */
   thisRankOnly?: boolean;
 }
@@ -133,16 +140,47 @@ export class Trainer extends TrainerState implements AsyncDisposable {
    * @throws Error before there is a model to save; CheckpointError if it cannot be written
    */
   async saveCheckpoint(path: string, options: SaveCheckpointOptions = {}): Promise<void> {
-    rejectUnknownOptions("saveCheckpoint", options, ["weightsOnly", "background", "thisRankOnly"]);
-    const { weightsOnly = false, background = false, thisRankOnly = false } = options;
+    rejectUnknownOptions("saveCheckpoint", options, [
+      ...["weightsOnly", "background", "thisRankOnly", "onWritten", "onFailed"],
+    ]);
+    const { weightsOnly = false, background = false, thisRankOnly = false, onWritten, onFailed } = options;
     const run = this.current ?? this.last;
     if (!run) {
       throw new Error("`trainer.saveCheckpoint` has no model to save: call `fit` or another method with one first");
     }
     if (thisRankOnly && !this.isGlobalZero) return;
-    const checkpoint = await collectCheckpoint(run, { weightsOnly, thisRankOnly });
-    if (thisRankOnly) await writeCheckpoint(path, await snapshot(checkpoint as StateDict) as StateDict);
-    else await this.fabric.save(path, checkpoint, { background });
+    const finish = async (writing: Promise<void>) => {
+      try {
+        await writing;
+        if (this.isGlobalZero) await onWritten?.();
+      } catch (error) {
+        if (this.isGlobalZero) onFailed?.();
+        throw error;
+      }
+    };
+    if (thisRankOnly) {
+      const write = async () => {
+        const checkpoint = await collectCheckpoint(run, { weightsOnly, thisRankOnly });
+        await writeCheckpoint(path, await snapshot(checkpoint as StateDict) as StateDict);
+      };
+      return await finish(write());
+    }
+    await run.saves.settled();
+    const save = async () =>
+      await this.fabric.save(path, await collectCheckpoint(run, { weightsOnly, thisRankOnly }), { background });
+    if (!background) return await finish(save());
+    try {
+      await save();
+    } catch (error) {
+      onFailed?.();
+      throw error;
+    }
+    run.saves.add(finish(this.fabric.saved()));
+  }
+
+  /** Resolves when the checkpoints that were saved in the background are written. @throws CheckpointError if one could not be */
+  async checkpointsWritten(): Promise<void> {
+    await (this.current ?? this.last)?.saves.settled();
   }
 
   /** What {@linkcode saveCheckpoint} saves; its tensors are the live ones. With `thisRankOnly` no other rank is asked. */
@@ -166,7 +204,11 @@ export class Trainer extends TrainerState implements AsyncDisposable {
 
   /** Writes what loggers still have and leaves the other ranks. Happens by itself at the end of a program. */
   async close(): Promise<void> {
-    await this.fabric.close();
+    try {
+      await this.checkpointsWritten();
+    } finally {
+      await this.fabric.close();
+    }
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

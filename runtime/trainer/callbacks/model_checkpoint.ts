@@ -28,7 +28,8 @@ interface SavePlan extends Record<string, unknown> {
 /**
  * Saves checkpoints: the newest, or those with the best value of a metric, after epochs, validations, training steps or a time.
  *
- * A file is complete whenever it is there, and what it replaces is removed only after it. Nothing outside `dirpath` is removed, nor the
+ * It writes in the background, from a copy of the state: `await trainer.checkpointsWritten()` waits for the file. If it cannot be written,
+ * the training fails after its next step. A file is complete whenever it is there, and what it replaces is removed only after it. Nothing outside `dirpath` is removed, nor the
  * checkpoint that the run was resumed from. `bestModelPath` and `lastModelPath` are where the best and the newest are.
  *
  * A metric of the validation is never compared with that of an earlier one: a step whose checkpoint is due before the metric is there
@@ -222,6 +223,7 @@ export class ModelCheckpoint extends CheckpointCallback {
     if (trainer.interrupted) return await this.#saveInterrupted(trainer);
     const { saveOnException, weightsOnly } = this.#config;
     if (!saveOnException || !trainer.isGlobalZero || this.#isIdle(trainer)) return;
+    await trainer.checkpointsWritten();
     const path = await this.#freePath(trainer, null);
     await trainer.saveCheckpoint(path, { weightsOnly, thisRankOnly: true });
     this.#lastModelPath = path;
@@ -282,6 +284,8 @@ export class ModelCheckpoint extends CheckpointCallback {
 
   /** Rank 0 looks at the metric and the folder, the others do as it says. */
   async #agree(trainer: Trainer, decide: () => Promise<SavePlan>): Promise<SavePlan> {
+    // What is being written must be there, or known to have failed, before names are chosen.
+    await trainer.checkpointsWritten();
     const own = trainer.isGlobalZero ? await decide() : null;
     return (trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(own) : own)!;
   }
@@ -332,28 +336,28 @@ export class ModelCheckpoint extends CheckpointCallback {
     return checkpointName(filename, metrics, { autoInsertMetricName, version });
   }
 
-  /** Saves, on all ranks. If that fails, everything is remembered as it was. */
+  /** Saves, on all ranks, while the training goes on. If that fails, everything is remembered as it was. */
   async #saveAll(trainer: Trainer, { path, score, remove, last }: SavePlan): Promise<void> {
     const { weightsOnly, saveLast } = this.#config;
     const before = this.stateDict();
     const previousLast = this.#lastModelPath;
     this.#note({ path, score, remove, last }, trainer);
-    try {
-      if (path !== null) await trainer.saveCheckpoint(path, { weightsOnly });
-      else if (last !== null) await trainer.saveCheckpoint(last, { weightsOnly });
-      else return;
-    } catch (error) {
-      this.loadStateDict(before);
-      throw error;
-    }
-    if (!trainer.isGlobalZero) return;
-    // The new file must be whole before an old one goes.
-    await trainer.fabric.saved();
-    if (path !== null && last !== null) {
-      await aliasCheckpoint(path, last, saveLast === "link" ? "link" : "same");
-      if (previousLast && previousLast !== last) await this.#removeOld(trainer, previousLast, last);
-    }
-    if (path !== null && remove !== null) await this.#removeOld(trainer, remove, path);
+    const target = path ?? last;
+    if (target === null) return;
+    await trainer.saveCheckpoint(target, {
+      weightsOnly,
+      background: true,
+      onFailed: () => this.loadStateDict(before),
+      // The new file must be whole before an old one goes.
+      onWritten: async () => {
+        if (path === null) return;
+        if (last !== null) {
+          await aliasCheckpoint(path, last, saveLast === "link" ? "link" : "same");
+          if (previousLast && previousLast !== last) await this.#removeOld(trainer, previousLast, last);
+        }
+        if (remove !== null) await this.#removeOld(trainer, remove, path);
+      },
+    });
   }
 
   #note({ path, score, remove, last }: Omit<SavePlan, "missing">, trainer: Trainer): void {

@@ -14,7 +14,7 @@ import type { ValidationPlan } from "./validation_plan.ts";
 
 /** Trains one epoch, or what is left of it, with the validations in it. Returns true if it came to its end. */
 export async function trainEpoch(session: Session, loader: ReadyLoader, plan: ValidationPlan): Promise<boolean> {
-  const { hooks, metrics, progress, stop } = session;
+  const { hooks, metrics, progress, stop, saves } = session;
   if (progress.phase === "start") {
     loader.setEpoch(progress.epoch);
     await hooks.call("onTrainEpochStart");
@@ -52,6 +52,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
       await hooks.call("onTrainBatchEnd", outputs, batch, batchIdx);
       await metrics.afterTrainBatch(progress.globalStep, stepped);
       await breathe();
+      saves.throwIfFailed();
       stop.throwIfInterrupted();
       if (phaseOf(session) === "validate") await validate(session);
       if (stepped) await stepSchedulers(session, { interval: "step", plateau: true });
