@@ -7,6 +7,7 @@ import { asOptimizer } from "../optim/as_optimizer.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { checkNumber } from "../optim/optimizer_state.ts";
 import { accumulateGradient } from "../tensor/gradients.ts";
+import { stepRecorder } from "../tensor/step_recording.ts";
 import { backward, backwardOf, isRecording, noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
 import type { ClipGradientsOptions, Model } from "./fabric.ts";
@@ -109,6 +110,7 @@ export class FabricModules {
   /** The loss to compute the gradients of: in float16 small ones would vanish. */
   #scaled(loss: tf.Tensor): tf.Tensor {
     if (!this.#scaling || !isRecording() || !(loss instanceof tf.Tensor)) return loss;
+    stepRecorder()?.fail("computes in 16-mixed, which skips a step whose gradients overflow");
     return tf.mul(loss, this.#scaling.scaler.scale);
   }
 

@@ -5,7 +5,8 @@ import { Module } from "../../runtime/nn/module.ts";
 import { Adam } from "../../runtime/optim/adam.ts";
 import { GradScaler } from "../../runtime/precision/grad_scaler.ts";
 import { fullPrecision } from "../../runtime/precision/precision_in_use.ts";
-import { gradientOf } from "../../runtime/tensor/gradients.ts";
+import { gradientOf, zeroGradients } from "../../runtime/tensor/gradients.ts";
+import { recordedBy, type StepRecorder } from "../../runtime/tensor/step_recording.ts";
 import { tf } from "../../runtime/tensor/tf.ts";
 import { DDPStrategy } from "../../strategies/ddp.ts";
 import { RankFlags } from "../../strategies/rank_flags.ts";
@@ -198,4 +199,17 @@ Deno.test("errors of a loss are those that come without a scale", async () => {
       net.dispose();
     });
   }
+});
+
+Deno.test("a step that scales its loss tells its recorder why it cannot be compiled", async () => {
+  await withRanks(1, true, async ({ modules }) => {
+    const net = new Net(), model = await modules.setupModule(net);
+    const reasons: string[] = [];
+    const recorder = { fail: (reason) => void reasons.push(reason), effect: (run) => run() } as Partial<StepRecorder>;
+    await recordedBy(recorder as StepRecorder, () => modules.backward(model.forward(tf.ones([3])), {}));
+    assert.equal(reasons.length, 1);
+    assert.match(reasons[0], /16-mixed/);
+    zeroGradients(net.parameters());
+    net.dispose();
+  });
 });
