@@ -1,16 +1,27 @@
 import type { ClusterInfo } from "./cluster_info.ts";
 import { detectLauncher, detectLocal, type Detector, detectTorchrun } from "./detectors.ts";
+import { detectKubernetes } from "./detect_kubernetes.ts";
+import { detectMpi } from "./detect_mpi.ts";
+import { detectSlurm } from "./detect_slurm.ts";
+import { requireOneHost } from "./one_host.ts";
 import type { Variables } from "./variables.ts";
 
-/** Tried in this order; the first that recognises its variables decides. A new environment is one more function before `detectLocal`. */
-export const DETECTORS: readonly Detector[] = [detectLauncher, detectTorchrun, detectLocal];
+/**
+ * Tried in this order; the first that recognises its variables decides. A new environment is one more function before `detectLocal`.
+ * Open MPI comes before Slurm, whose variables its processes have too if Slurm started `mpirun`: there they are those of one task for all.
+ */
+export const DETECTORS: readonly Detector[] = [
+  ...[detectLauncher, detectTorchrun, detectMpi, detectSlurm, detectKubernetes],
+  detectLocal,
+];
 
 /**
  * Who this process is, from environment variables. Pure: reads nothing but its argument.
  *
  * @param variables usually `processEnvironment()`
  * @param detectors default: {@linkcode DETECTORS}
- * @throws Error or RangeError naming variable and value, if one is missing, no number, or contradicts another
+ * @throws Error or RangeError naming variable and value, if one is missing, no number, or contradicts another; Error if the sockets
+ *   between the ranks would have to leave the host
  *
  * @example
  * ```ts
@@ -22,7 +33,9 @@ export const DETECTORS: readonly Detector[] = [detectLauncher, detectTorchrun, d
 export function detectCluster(variables: Variables, detectors: readonly Detector[] = DETECTORS): ClusterInfo {
   for (const detect of detectors) {
     const cluster = detect(variables);
-    if (cluster) return Object.freeze(cluster);
+    if (!cluster) continue;
+    requireOneHost(cluster);
+    return Object.freeze(cluster);
   }
   throw new Error("No detector recognised the environment: end the list with detectLocal");
 }

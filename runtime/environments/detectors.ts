@@ -25,11 +25,14 @@ export function detectLauncher(variables: Variables): ClusterInfo | undefined {
 export function detectTorchrun(variables: Variables): ClusterInfo | undefined {
   if (text(variables, "RANK") === undefined && text(variables, "WORLD_SIZE") === undefined) return undefined;
   const numbers = readRankNumbers(variables);
+  // torchrun names the host as others see it even if there are no others.
+  const isOneHost = numbers.numNodes === 1 && integer(variables, "LOCAL_WORLD_SIZE") === numbers.worldSize;
   const taken = flag(variables, "TORCHELASTIC_USE_AGENT_STORE") ?? false;
   const mainPort = !taken ? numbers.mainPort : numbers.mainPort < 65535 ? numbers.mainPort + 1 : numbers.mainPort - 1;
   return {
     kind: "torchrun",
     ...numbers,
+    mainAddress: isOneHost ? "127.0.0.1" : numbers.mainAddress,
     mainPort,
     storeIsHosted: false,
     runId: text(variables, "TORCHELASTIC_RUN_ID") ?? `${numbers.mainAddress}:${numbers.mainPort}`,

@@ -11,6 +11,12 @@ const KNOWN = [
   ...["MAIN_PORT", "PRECISION", "TIMEOUT", "RENDEZVOUS_TIMEOUT", "MAX_RESTARTS", "TERMINAL", "ERROR_FILE", "GRACE"]
     .map((name) => `WEFT_${name}`),
   ...["LAUNCHER_PID", "LAUNCHED_BY", "SILENCE", "SEED", "SEED_WORKERS", "LOG_DIR", "TEE"].map((name) => `WEFT_${name}`),
+  ...["NTASKS", "PROCID", "LOCALID", "NODEID", "NNODES", "STEP_NUM_NODES", "STEP_TASKS_PER_NODE", "TASKS_PER_NODE"]
+    .map((name) => `SLURM_${name}`),
+  ...["NTASKS_PER_NODE", "NODELIST", "STEP_NODELIST", "JOB_NODELIST", "JOB_ID", "STEP_ID", "STEPID", "JOB_NAME"]
+    .map((name) => `SLURM_${name}`),
+  ...["SLURM_PTY_PORT", "SLURM_RESTART_COUNT", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "JOB_COMPLETION_INDEX"],
+  ...["RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE"].map((name) => `OMPI_COMM_WORLD_${name}`),
 ];
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { childEnvironment } from "../../runtime/environments/child_environment.ts";
 import { detectCluster } from "../../runtime/environments/detect_cluster.ts";
-import { detectLocal } from "../../runtime/environments/detectors.ts";
+import { detectLocal, detectTorchrun } from "../../runtime/environments/detectors.ts";
 import { readSettings } from "../../runtime/environments/settings.ts";
 
 const TORCHRUN = {
@@ -25,7 +25,7 @@ Deno.test("without variables the process is alone", () => {
 });
 
 Deno.test("torchrun's variables say who the rank is, on which of two hosts", () => {
-  assert.deepEqual(detectCluster(TORCHRUN), {
+  assert.deepEqual(detectTorchrun(TORCHRUN), {
     kind: "torchrun",
     rank: 3,
     localRank: 1,
@@ -42,9 +42,9 @@ Deno.test("torchrun's variables say who the rank is, on which of two hosts", () 
 });
 
 Deno.test("the store moves to the next port where torchrun's agent holds the first", () => {
-  assert.equal(detectCluster({ ...TORCHRUN, TORCHELASTIC_USE_AGENT_STORE: "True" }).mainPort, 29401);
+  assert.equal(detectTorchrun({ ...TORCHRUN, TORCHELASTIC_USE_AGENT_STORE: "True" })?.mainPort, 29401);
   const last = { ...TORCHRUN, TORCHELASTIC_USE_AGENT_STORE: "True", MASTER_PORT: "65535" };
-  assert.equal(detectCluster(last).mainPort, 65534);
+  assert.equal(detectTorchrun(last)?.mainPort, 65534);
 });
 
 Deno.test("RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are enough on one host", () => {
@@ -76,6 +76,33 @@ Deno.test("a child does not inherit a setting that its launcher was not given", 
   };
   assert.equal(readSettings(variables).devices, undefined);
   assert.equal("CUDA_VISIBLE_DEVICES" in variables, false);
+});
+
+Deno.test("ranks that torchrun started on one host meet on loopback, whatever it calls the host", () => {
+  const oneHost = {
+    RANK: "1",
+    WORLD_SIZE: "2",
+    LOCAL_WORLD_SIZE: "2",
+    MASTER_ADDR: "box.example",
+    MASTER_PORT: "5000",
+  };
+  assert.equal(detectCluster(oneHost).mainAddress, "127.0.0.1");
+});
+
+Deno.test("ranks on several hosts are refused, because their sockets would be open to everyone", () => {
+  assert.throws(
+    () => detectCluster(TORCHRUN),
+    /4 ranks are on 2 hosts \(torchrun, main address 10\.0\.0\.1\).*encrypted/,
+  );
+  const launched = childEnvironment({
+    cluster: { ...detectLocal(), worldSize: 2, numNodes: 2, mainAddress: "10.0.0.1", mainPort: 5000, runId: "a" },
+    settings: { silencedWarnings: [] },
+  });
+  assert.throws(() => detectCluster(launched), /2 ranks are on 2 hosts \(launcher/);
+  const unknown = { RANK: "1", WORLD_SIZE: "2", MASTER_ADDR: "10.0.0.1", MASTER_PORT: "5000" };
+  assert.throws(() => detectCluster(unknown), /10\.0\.0\.1 of 2 ranks.*set MASTER_ADDR=127\.0\.0\.1/s);
+  assert.equal(detectCluster({ ...unknown, MASTER_ADDR: "127.0.0.1" }).worldSize, 2);
+  assert.equal(detectCluster({ ...unknown, RANK: "0", WORLD_SIZE: "1" }).worldSize, 1);
 });
 
 const CONTRADICTIONS: [string, Record<string, string>, RegExp][] = [
@@ -111,7 +138,11 @@ for (const [what, variables, message] of CONTRADICTIONS) {
 }
 
 Deno.test("a detector put in front decides", () => {
-  const cluster = detectCluster(TORCHRUN, [() => ({ ...detectLocal(), kind: "slurm" })]);
+  const cluster = detectCluster(TORCHRUN, [
+    () => undefined,
+    () => ({ ...detectLocal(), kind: "slurm" }),
+    detectTorchrun,
+  ]);
   assert.equal(cluster.kind, "slurm");
   assert.throws(() => detectCluster({}, []), /detectLocal/);
 });
