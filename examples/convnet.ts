@@ -75,12 +75,13 @@ const { values: args } = parseArgs({
 });
 
 seed_everything(42);
-const images = await MNIST.load({ train: true, flatten: false });
-const train = new DataLoader(new Subset(images, [...Array(Number(args.samples)).keys()]), {
-  batchSize: 100,
-  shuffle: true,
-});
-const val = new DataLoader(await MNIST.load({ train: false, flatten: false }), { batchSize: 200 });
+/** The first `count` images. */
+async function images(train: boolean, count: number) {
+  const all = await MNIST.load({ train, flatten: false });
+  return new Subset(all, [...Array(Math.min(count, all.length)).keys()]);
+}
+const train = new DataLoader(await images(true, Number(args.samples)), { batchSize: 100, shuffle: true });
+const val = new DataLoader(await images(false, Number(args.samples)), { batchSize: 200 });
 const trainer = new Trainer({
   accelerator: args.accelerator as "auto",
   strategy: "dp",
