@@ -108,7 +108,7 @@ async function finish(cuda: boolean): Promise<number> {
   const gpus = countCudaDevices();
   if (cuda && gpus.count === 0) console.log(`no GPU can be used yet: ${gpus.reason}`);
   const taken = cuda && gpus.count > 0 ? "cuda" : "cpu";
-  console.log(`--accelerator auto now takes ${taken}, computed by TensorFlow`);
+  console.log(`--accelerator ${taken} is now computed by TensorFlow; --accelerator auto goes on taking wasm`);
   return 0;
 }
 

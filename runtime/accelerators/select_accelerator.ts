@@ -12,15 +12,15 @@ export interface SelectAcceleratorOptions {
   announce?: boolean;
 }
 
-/** What `auto` tries, in this order. webgpu is taken only when asked for. */
-const AUTO = ["cuda", "wasm"] as const;
+/** What `auto` tries, in this order. The others are taken only when asked for: op by op, wasm is the fastest of them. */
+const AUTO = ["wasm"] as const;
 
 const announced = new Set<string>();
 
 /**
  * Finds the accelerator of a name. Imports the code of that one only and starts no engine: call its `load` for that.
  *
- * `auto` is the first that works of cuda and wasm; `gpu` means cuda; `cpu` is TensorFlow where it is found, else wasm. One
+ * `auto` is wasm; `gpu` means cuda; `cpu` is TensorFlow where it is found, else wasm. One
  * line says what a general name became, once a process.
  *
  * @throws {RangeError} for a name that is none
