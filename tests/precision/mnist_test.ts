@@ -9,7 +9,7 @@ interface Run {
 }
 
 /** The reference perceptron after some steps on TensorFlow. */
-async function train(precision: FabricOptions["precision"], steps: number): Promise<Run> {
+async function train(precision: FabricOptions["precision"], steps: number, compile = false): Promise<Run> {
   seed_everything(42, { verbose: false });
   await using fabric = new Fabric({ accelerator: "cpu", devices: 1, precision });
   await fabric.launch();
@@ -24,13 +24,17 @@ async function train(precision: FabricOptions["precision"], steps: number): Prom
     ],
   });
   const [model, optimizer] = await fabric.setup(net, tf.train.adam(1e-3));
-  const losses: number[] = [];
-  for await (const [x, y] of train) {
+  const plain = async (x: tf.Tensor, y: tf.Tensor) => {
     optimizer.zeroGrad();
     const loss = crossEntropy(model.forward(x), y);
     await fabric.backward(loss);
     optimizer.step();
-    losses.push((await loss.data())[0]);
+    return loss;
+  };
+  const step = compile ? fabric.compile(plain) : plain;
+  const losses: number[] = [];
+  for await (const [x, y] of train) {
+    losses.push((await (await step(x, y)).data())[0]);
     if (losses.length === steps) break;
   }
   model.eval();
@@ -57,6 +61,21 @@ tensorflowTest("MNIST is learned in other precisions as well as in float32", asy
       assert.notDeepEqual(losses, full.losses, "it computed in float32");
       assert.ok(Math.abs(accuracy - full.accuracy) <= tolerance, `${accuracy}, in float32 ${full.accuracy}`);
     });
+  }
+});
+
+tensorflowTest("a compiled step casts as the same step does op by op", async () => {
+  const [full, plain] = [await train("32-true", 30), await train("bf16-mixed", 30)];
+  const lines: string[] = [];
+  let compiled: Run;
+  {
+    using _ = routeMessages((line) => lines.push(line));
+    compiled = await train("bf16-mixed", 30, true);
+  }
+  assert.ok(lines.some((line) => /was recorded/.test(line)), lines.join("\n"));
+  assert.notDeepEqual(compiled.losses, full.losses, "it computed in float32");
+  for (const [step, loss] of compiled.losses.entries()) {
+    assert.ok(Math.abs(loss / plain.losses[step] - 1) < 0.01, `step ${step}: ${loss}, op by op ${plain.losses[step]}`);
   }
 });
 
