@@ -6,7 +6,8 @@ export class Interruption extends Error {
 }
 
 /**
- * Whether to stop, agreed between the ranks: a rank that wants to says so with the gradients, and all ranks act after the same step.
+ * Whether to stop, or to validate because the time has come, agreed between the ranks: a rank that wants to says so with the gradients,
+ * and all ranks act after the same step.
  */
 export class StopControl {
   readonly #fabric: Fabric;
@@ -14,6 +15,8 @@ export class StopControl {
   #agreedStop = false;
   #agreedInterrupt = false;
   #raised = false;
+  #wantsValidation = false;
+  #agreedValidation = false;
   /** Set by callbacks and the model: stop when the least number of epochs and steps is reached. */
   shouldStop = false;
 
@@ -29,6 +32,19 @@ export class StopControl {
   /** The same on all ranks: whether they want to stop. */
   get isAgreed(): boolean {
     return this.#fabric.worldSize === 1 ? this.shouldStop : this.#agreedStop;
+  }
+
+  /** Rank 0's clock says that it is time to validate. */
+  askForValidation(): void {
+    this.#wantsValidation = true;
+    this.#raise();
+  }
+
+  /** The same on all ranks: true once after one asked for a validation. */
+  takeValidation(): boolean {
+    const agreed = this.#agreedValidation;
+    this.#agreedValidation = false;
+    return agreed;
   }
 
   /** Within an evaluation. Ranks cannot agree there, so that only a run of one rank ends. @throws Interruption */
@@ -48,10 +64,13 @@ export class StopControl {
     if (this.#fabric.agreedFlags.has("stop")) {
       this.#raised = false;
       await this.#ask();
-    } else if ((this.shouldStop || this.#interrupted) && !this.#raised && !this.#agreedStop) {
-      this.#fabric.raiseFlag("stop");
-      this.#raised = true;
-    }
+    } else if ((this.shouldStop || this.#interrupted) && !this.#agreedStop) this.#raise();
+  }
+
+  #raise(): void {
+    if (this.#raised) return;
+    this.#fabric.raiseFlag("stop");
+    this.#raised = true;
   }
 
   /** Where all ranks are: asks them, in one message. @throws Interruption if one was interrupted */
@@ -61,7 +80,13 @@ export class StopControl {
   }
 
   async #ask(): Promise<void> {
-    const ranks = await this.#fabric.allGatherObjects({ stop: this.shouldStop, interrupted: this.#interrupted });
+    const ranks = await this.#fabric.allGatherObjects({
+      stop: this.shouldStop,
+      interrupted: this.#interrupted,
+      validate: this.#wantsValidation,
+    });
+    this.#wantsValidation = false;
+    this.#agreedValidation ||= ranks.some(({ validate }) => validate);
     this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);
     this.#agreedInterrupt = ranks.some(({ interrupted }) => interrupted);
   }

@@ -11,6 +11,7 @@ interface Found {
   same: boolean;
   rows: Record<string, number>[];
   steps: number;
+  validations: number[];
 }
 
 async function start(ranks: number, folder: string, what: string): Promise<{ code: number; err: string }> {
@@ -69,6 +70,14 @@ Deno.test("a wish to stop of one rank ends the training of all at one step", () 
     const { same, steps, outcome } = await run(2, folder, "stop");
     assert.ok(same, "the ranks differ");
     assert.deepEqual([steps, outcome], [6, "finished"]);
+  }));
+
+Deno.test("validations after a time run after the same steps on all ranks, by the clock of the first", () =>
+  inFolder(async (folder) => {
+    const { same, steps, validations } = await run(2, folder, "time");
+    assert.ok(same, "the ranks differ");
+    assert.ok(validations.length > 0 && validations.every((step) => step > 0 && step <= steps), `${validations}`);
+    assert.equal(new Set(validations).size, validations.length);
   }));
 
 Deno.test("a signal to one rank ends the training of all at one step, with a checkpoint", () =>

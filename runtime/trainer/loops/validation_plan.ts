@@ -19,22 +19,14 @@ export class ValidationPlan {
 
   /** After a batch. `stopping`: the training ends here, so that a last validation is due. */
   isDue(
-    { progress, isLastBatch, fabric }: Session,
+    session: Session,
     { stopping, loader }: { stopping: boolean; loader: ReadyLoader },
   ): boolean {
+    const { progress, isLastBatch } = session;
     const { checkValEveryNEpoch, valCheckSeconds } = this.#config;
     if (!this.#isOn || !this.#isEpoch(progress.epoch)) return false;
     if (stopping) return true;
-    if (valCheckSeconds !== undefined) {
-      if (fabric.worldSize > 1) {
-        throw new Error(
-          "a time as `valCheckInterval` needs one device, because ranks do not reach it at the same batch: give a number of batches",
-        );
-      }
-      if (performance.now() - this.#lastAt < valCheckSeconds * 1000) return false;
-      this.#lastAt = performance.now();
-      return true;
-    }
+    if (valCheckSeconds !== undefined) return this.#isTimeUp(session, valCheckSeconds);
     if (this.#everyBatches === Infinity) return isLastBatch && Number.isFinite(loader.batches);
     const count = checkValEveryNEpoch === null ? progress.totalBatches : progress.batch;
     return count % this.#everyBatches === 0;
@@ -44,6 +36,19 @@ export class ValidationPlan {
   isDueAtUnknownEnd({ progress }: Session): boolean {
     return this.#isOn && this.#everyBatches === Infinity && this.#config.valCheckSeconds === undefined &&
       this.#isEpoch(progress.epoch);
+  }
+
+  /** By rank 0's clock: the others hear of it with the gradients of a later step. */
+  #isTimeUp({ fabric, stop }: Session, seconds: number): boolean {
+    const isUp = () => performance.now() - this.#lastAt >= seconds * 1000;
+    if (fabric.worldSize > 1) {
+      if (!stop.takeValidation()) {
+        if (fabric.isGlobalZero && isUp()) stop.askForValidation();
+        return false;
+      }
+    } else if (!isUp()) return false;
+    this.#lastAt = performance.now();
+    return true;
   }
 
   #isEpoch(epoch: number): boolean {

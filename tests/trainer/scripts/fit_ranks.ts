@@ -51,6 +51,14 @@ class SaveOnce extends Callback {
   }
 }
 
+/** Notes the steps after which validations ran. */
+class Validations extends Callback {
+  readonly steps: number[] = [];
+  override onValidationStart(trainer: Trainer) {
+    if (trainer.task === "fit" && !trainer.sanityChecking) this.steps.push(trainer.globalStep);
+  }
+}
+
 /** Asks to stop, on one rank alone. */
 class StopOnOne extends Callback {
   override onTrainBatchStart(trainer: Trainer) {
@@ -66,7 +74,10 @@ class InterruptOne extends Callback {
 }
 
 const logger = new Rows();
-const callbacks = what === "save"
+const validations = new Validations();
+const callbacks = what === "time"
+  ? validations
+  : what === "save"
   ? new SaveOnce()
   : what === "stop"
   ? new StopOnOne()
@@ -77,6 +88,7 @@ const trainer = quietTrainer({
   accelerator: "wasm",
   maxEpochs: 3,
   logEveryNSteps: 2,
+  valCheckInterval: what === "time" ? { seconds: 0.001 } : undefined,
   accumulateGradBatches: 2,
   logger,
   callbacks,
@@ -101,6 +113,7 @@ const weights = weightsOf(model);
 const all = await trainer.fabric.allGatherObjects({
   weights,
   step: trainer.globalStep,
+  validations: validations.steps,
   metrics: { ...trainer.callbackMetrics },
 });
 if (trainer.isGlobalZero) {
@@ -114,6 +127,7 @@ if (trainer.isGlobalZero) {
       weights,
       same: all.every((rank) => JSON.stringify(rank) === JSON.stringify(all[0])),
       rows: logger.rows,
+      validations: validations.steps,
       steps: trainer.globalStep,
     }),
   );
