@@ -62,7 +62,7 @@ export function resolvePrecision(input: number | string | undefined, options: Re
       `\`precision: ${
         JSON.stringify(input)
       }\` is not possible with \`accelerator: "${accelerator}"\`, which computes in ` +
-        `${supported.join(", ")}. Give one of these as \`precision\` of \`${owner}\``,
+        `${supported.join(", ")}. Give one of these as \`precision\` of \`${owner}\`${elsewhere(accelerator)}`,
     );
   }
   if (DISCOURAGED.includes(given)) {
@@ -84,4 +84,11 @@ export function resolvePrecision(input: number | string | undefined, options: Re
     );
   }
   return precision;
+}
+
+function elsewhere(accelerator: string): string {
+  if (accelerator === "cuda") return "";
+  return accelerator === "cpu"
+    ? ", or get TensorFlow by `deno task setup`, which computes in others too"
+    : ', or `accelerator: "cpu"`, which computes in others too where TensorFlow is installed (`deno task setup`)';
 }

@@ -50,6 +50,7 @@ Deno.test("a precision that the accelerator cannot do is an error that says whic
         assert(error instanceof RangeError);
         assert(error.message.includes(`\`precision: ${JSON.stringify(input)}\``), error.message);
         assert(error.message.includes(`\`accelerator: "${accelerator}"\`, which computes in 32-true.`), error.message);
+        assert.match(error.message, /TensorFlow.*deno task setup|`deno task setup`/);
         return true;
       });
     }
