@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { inFolder, valueOf } from "../examples/run_example.ts";
+import { missingPrograms, runProgram } from "./programs.ts";
+import { Slurm, SLURM_PROGRAMS } from "./slurm.ts";
+
+const missing = missingPrograms(SLURM_PROGRAMS);
+const reason = Deno.build.os !== "linux"
+  ? "this is not Linux"
+  : missing.length > 0
+  ? `there is no ${missing.join(", ")} here (Debian: slurm-wlm, munge)`
+  : Deno.uid() !== 0
+  ? "its daemons need root"
+  : undefined;
+if (reason) console.log(`skipped: ranks started by Slurm, because ${reason}`);
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const deno = [Deno.execPath(), "run", "-A"];
+
+Deno.test({
+  name: "ranks started by Slurm",
+  ignore: reason !== undefined,
+  fn: async (t) => {
+    await using slurm = await Slurm.start();
+    const { env } = slurm;
+
+    await t.step("two tasks of srun train on MNIST together", () =>
+      inFolder(async (cwd) => {
+        const command = [...deno, path("../../examples/mnist.ts"), "--epochs", "1"];
+        const { code, stdout, stderr } = await runProgram("srun", ["--ntasks-per-node=2", ...command], { cwd, env });
+        assert.equal(code, 0, stdout + stderr);
+        assert.match(stderr, /Distributed: 2 ranks on 1 host/);
+        const lines = stdout.trim().split("\n");
+        assert.equal(lines.filter((line) => line.startsWith("val_acc=")).length, 1, stdout);
+        assert(valueOf(lines, "val_acc") > 0.93, stdout);
+        assert((await Deno.stat(`${cwd}/checkpoints/mnist.safetensors`)).isFile);
+      }));
+
+    await t.step(
+      "a batch script's srun starts ranks; what it runs without srun is alone",
+      () =>
+        inFolder(async (cwd) => {
+          const run = `${deno.join(" ")} '${path("scripts/meet.ts")}'`;
+          await Deno.writeTextFile(
+            `${cwd}/job.sh`,
+            `#!/bin/bash\n#SBATCH --nodes=1 --ntasks-per-node=2\n${run}\nsrun --kill-on-bad-exit=1 ${run}\n`,
+          );
+          const { code, stderr } = await runProgram("sbatch", ["--wait", "--output=out", "job.sh"], { cwd, env });
+          const written = await Deno.readTextFile(`${cwd}/out`);
+          assert.equal(code, 0, stderr + written);
+          assert.deepEqual(written.split("\n").filter((line) => line.startsWith("met ")).sort(), [
+            "met rank=0 local=0 world=1 sum=1",
+            "met rank=0 local=0 world=2 sum=3",
+            "met rank=1 local=1 world=2 sum=3",
+          ]);
+        }),
+    );
+
+    await t.step("a task that throws ends the step with its error", () =>
+      inFolder(async (cwd) => {
+        const args = ["--ntasks=2", "--kill-on-bad-exit=1", ...deno, path("scripts/meet.ts"), "--fail", "1"];
+        const { code, stdout, stderr } = await runProgram("srun", args, { cwd, env });
+        assert.notEqual(code, 0);
+        assert.match(stderr, /this rank fails on purpose/);
+        assert.doesNotMatch(stdout, /met/);
+      }));
+  },
+});
