@@ -137,6 +137,38 @@ Deno.test("a flag raised on one rank is agreed on all after the next backward, a
     assert.deepEqual(await round(), [[], []]);
   }));
 
+Deno.test("a flag is agreed on also when the models of one backward finish one after the other", () =>
+  withRanks(2, async (ranks) => {
+    const [first, second] = [await prepare(ranks), await prepare(ranks)];
+    ranks[0].flags.raise("checkpoint");
+    await Promise.all(ranks.map(async ({ flags }, rank) => {
+      const passes = [first, second].map((synchronizers) => synchronizers[rank].beginBackward({ sync: true }));
+      for (const pass of passes) await pass.finish();
+      assert.deepEqual([...flags.agreed], ["checkpoint"]);
+    }));
+  }));
+
+for (const gradientCompression of ["fp16", "bf16"] as const) {
+  for (const bucketCapMiB of [25, 1e-6]) {
+    Deno.test(`compressed as ${gradientCompression}, in buckets of ${bucketCapMiB} MiB, missing gradients and flags are those of float32`, () =>
+      withRanks(3, async (ranks) => {
+        const options = { gradientCompression, bucketCapMiB, firstBucketCapMiB: bucketCapMiB };
+        const synchronizers = await prepare(ranks, options);
+        ranks[2].flags.raise("stop");
+        await Promise.all(ranks.map(async ({ net, flags }, rank) => {
+          const pass = synchronizers[rank].beginBackward({ sync: true });
+          // So small that a counter beside it, or the number itself, would be lost with one scale for both.
+          if (rank === 1) accumulateGradient(net.weight, tf.fill([2, 3], 2 ** -100 * 3));
+          await pass.finish();
+          assert.deepEqual([...gradientOf(net.weight)!.dataSync()], Array(6).fill(2 ** -100));
+          assert.equal(gradientOf(net.bias), undefined, "nobody had a gradient for the bias");
+          assert.deepEqual([...flags.agreed], ["stop"]);
+          zeroGradients(net.parameters());
+        }));
+      }));
+  }
+}
+
 Deno.test("freezing a part between two passes changes what is reduced", () =>
   withRanks(2, async (ranks) => {
     const synchronizers = await prepare(ranks);
