@@ -27,13 +27,11 @@ export interface PartPlan {
   readonly outputs: readonly Source[];
   /** The packed numbers of each part. */
   readonly packed: readonly { numbers: PackedNumbers; integers: PackedNumbers }[];
-  /** The data type of a value from outside. */
-  typeOf(source: Source): number;
 }
 
 /** Makes a function of the ops of one part. @throws Error that names the op which does not go into a graph */
 export function buildPart(binding: TensorflowBinding, plan: PartPlan): BuiltPart {
-  const { recording, ops, outputs, packed, typeOf } = plan;
+  const { recording, ops, outputs, packed } = plan;
   const nodes: GraphNode[] = [], inputs: PartInput[] = [], types: number[] = [];
   const values = new Map<Source, GraphValue>();
   const nodeOf = new Map<RecordedOp, number>();
@@ -80,7 +78,7 @@ export function buildPart(binding: TensorflowBinding, plan: PartPlan): BuiltPart
     if (value) return value;
     if (source.kind === "constant") value = { node: node({ constant: source.value }), output: 0 };
     else if (source.kind === "number" || source.kind === "integers") value = unpack(source);
-    else value = input(source, source.kind === "op" ? source.op.outputs[source.output] : typeOf(source));
+    else value = input(source, typeOf(source));
     values.set(source, value);
     return value;
   }
@@ -96,6 +94,12 @@ export function buildPart(binding: TensorflowBinding, plan: PartPlan): BuiltPart
     return { node: node({ name: "Identity", attributes: [], inputs: [value] }), output: 0 };
   });
   return { function: new GraphFunction(binding, { inputs: types, nodes, outputs: outputValues }), inputs, outputs };
+}
+
+/** The data type of a value that comes into a part. */
+function typeOf(source: Source): number {
+  if (source.kind === "op") return source.op.outputs[source.output];
+  return "dataType" in source ? source.dataType : DataType.FLOAT;
 }
 
 function unpackNumbers(value: GraphValue, count: number): GraphNode {

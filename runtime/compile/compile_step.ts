@@ -154,14 +154,14 @@ class CompiledStep<A extends unknown[], R> {
       // Those without a program that do not hold any more will hardly do so again.
       signature.entries = signature.entries.filter((other) => other.program);
       signature.entries.push(entry);
-      if (before && !change) this.#makeProgram(signature, entry, tensors);
+      if (before && !change) this.#makeProgram(signature, entry);
     }
     return returned;
   }
 
-  #makeProgram(signature: Signature, entry: Entry, args: readonly tf.Tensor[]): void {
+  #makeProgram(signature: Signature, entry: Entry): void {
     try {
-      entry.program = new Program(this.#binding, entry.recording, { args, mode: { compile: this.#compile } });
+      entry.program = new Program(this.#binding, entry.recording, { compile: this.#compile });
       this.#programs++;
     } catch (error) {
       this.#giveUp(signature, { reason: `cannot become a graph: ${(error as Error).message}`, at: undefined });

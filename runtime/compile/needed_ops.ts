@@ -22,3 +22,19 @@ export function neededOps(recording: Recording): RecordedOp[] {
   }
   return recording.ops.filter((op) => needed.has(op));
 }
+
+/**
+ * Of these ops those that draw random numbers, with what they alone lead from: seeds and constants. XLA would draw others than the ops draw
+ * alone, so they run apart from the rest.
+ */
+export function drawingOps(ops: readonly RecordedOp[]): Set<RecordedOp> {
+  const drawing = new Set<RecordedOp>();
+  for (const op of ops) {
+    if (!op.name.startsWith("StatelessRandom")) continue;
+    const leads = op.inputs.every((source) =>
+      source.kind === "op" ? drawing.has(source.op) : source.kind === "integers" || source.kind === "constant"
+    );
+    if (leads) drawing.add(op);
+  }
+  return drawing;
+}

@@ -5,7 +5,7 @@ import { gradientOf, setGradient, zeroGradients } from "../tensor/gradients.ts";
 import type { tf } from "../tensor/tf.ts";
 import { buildPart, type BuiltPart, type PackedNumbers, type PartInput } from "./build_part.ts";
 import { ModeChoice, type ModeChoiceOptions } from "./mode_choice.ts";
-import { ends, neededOps } from "./needed_ops.ts";
+import { drawingOps, ends, neededOps } from "./needed_ops.ts";
 import { idOf, isShared, tensorOf } from "./node_backend.ts";
 import type { RecordedOp, Recording, Source } from "./recording.ts";
 import { ResultPlace } from "./recorder.ts";
@@ -18,19 +18,12 @@ export class Program implements Disposable {
   /** How many ops the functions hold. */
   readonly opCount: number;
   readonly #binding: TensorflowBinding;
-  readonly #parts: (BuiltPart & { mode: ModeChoice })[];
+  readonly #parts: (BuiltPart & { mode: ModeChoice; draws: BuiltPart | undefined })[];
   readonly #packed: { numbers: PackedNumbers; integers: PackedNumbers }[];
   readonly #captured: number[];
 
-  /**
-   * @param args the arguments of the call that was recorded, or others of the same types
-   * @throws Error that names the op which does not go into a graph
-   */
-  constructor(
-    binding: TensorflowBinding,
-    recording: Recording,
-    options: { args: readonly tf.Tensor[]; mode: ModeChoiceOptions },
-  ) {
+  /** @throws Error that names the op which does not go into a graph */
+  constructor(binding: TensorflowBinding, recording: Recording, mode: ModeChoiceOptions) {
     this.#binding = binding;
     this.recording = recording;
     this.#packed = recording.actions.map((_, part) => ({
@@ -46,22 +39,16 @@ export class Program implements Disposable {
         ),
       ),
     ];
-    const typeOf = (source: Source) =>
-      source.kind === "exchanged"
-        ? DataType.FLOAT
-        : binding.library.api.TFE_TensorHandleDataType(this.#outside(source, options.args));
     this.#parts = [];
     try {
-      for (const [part, outputs] of outputsOf(recording, ops).entries()) {
-        const built = buildPart(binding, {
-          recording,
-          ops: ops.filter((op) => op.part === part),
-          outputs,
-          packed: this.#packed,
-          typeOf,
-        });
+      const drawing = drawingOps(ops);
+      const calls = callsOf(recording, ops, drawing);
+      const build = ({ ops, outputs }: Call) => buildPart(binding, { recording, ops, outputs, packed: this.#packed });
+      for (const [part, call] of calls.main.entries()) {
+        const draws = calls.draws[part].ops.length > 0 ? build(calls.draws[part]) : undefined;
         // What follows an exchange must be computed alike on all ranks, whatever each of them chose.
-        this.#parts.push({ ...built, mode: new ModeChoice(part === 0 ? options.mode : { compile: "exact" }) });
+        const choice = new ModeChoice(part === 0 ? mode : { compile: "exact" });
+        this.#parts.push({ ...build(call), mode: choice, draws });
       }
     } catch (error) {
       this[Symbol.dispose]();
@@ -92,6 +79,10 @@ export class Program implements Disposable {
     try {
       for (const [index, part] of this.#parts.entries()) {
         this.#readNumbers(index, own);
+        if (part.draws) {
+          const drawn = part.draws.function.call(part.draws.inputs.map(handleOf), "exact");
+          for (const [i, handle] of drawn.entries()) own(part.draws.outputs[i], handle);
+        }
         const outputs = part.mode.run(part.function, part.inputs.map(handleOf));
         for (const [i, handle] of outputs.entries()) own(part.outputs[i], handle);
         const exchange = recording.exchanges[index];
@@ -110,7 +101,10 @@ export class Program implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const part of this.#parts) part.function[Symbol.dispose]();
+    for (const part of this.#parts) {
+      part.function[Symbol.dispose]();
+      part.draws?.function[Symbol.dispose]();
+    }
   }
 
   #readNumbers(part: number, own: (source: PartInput, handle: Handle) => void): void {
@@ -193,23 +187,42 @@ export class Program implements Disposable {
   }
 }
 
-/** For each part the values that it has to give, each once. */
-function outputsOf(recording: Recording, ops: readonly RecordedOp[]): Source[][] {
+/** What one call computes. */
+interface Call {
+  readonly ops: readonly RecordedOp[];
+  /** The values that it has to give, each once. */
+  readonly outputs: readonly Source[];
+}
+
+/** The calls of each part: one that draws, and one for all else. */
+function callsOf(
+  recording: Recording,
+  ops: readonly RecordedOp[],
+  drawing: ReadonlySet<RecordedOp>,
+): { draws: Call[]; main: Call[] } {
   const last = recording.exchanges.length;
-  const outputs = recording.actions.map(() => new Set<Source>());
-  const add = (source: Source, usedIn: number, isEnd: boolean) => {
-    if (source.kind === "op") {
-      if (isEnd || source.op.part < usedIn) outputs[source.op.part].add(source);
-    } else if (isEnd && (source.kind === "constant" || source.kind === "number" || source.kind === "integers")) {
-      outputs[usedIn].add(source);
+  const outputs = recording.actions.map(() => ({ draws: new Set<Source>(), main: new Set<Source>() }));
+  const isElsewhere = (made: RecordedOp, used: RecordedOp) =>
+    made.part !== used.part || drawing.has(made) !== drawing.has(used);
+  const give = (source: Extract<Source, { kind: "op" }>) =>
+    outputs[source.op.part][drawing.has(source.op) ? "draws" : "main"].add(source);
+  for (const op of ops) {
+    for (const source of op.inputs) if (source.kind === "op" && isElsewhere(source.op, op)) give(source);
+  }
+  const end = (source: Source, part: number) => {
+    if (source.kind === "op") give(source);
+    else if (source.kind === "constant" || source.kind === "number" || source.kind === "integers") {
+      outputs[part].main.add(source);
     }
   };
-  for (const op of ops) for (const source of op.inputs) add(source, op.part, false);
-  for (const [part, { sources }] of recording.exchanges.entries()) {
-    for (const source of sources) add(source, part, true);
-  }
-  for (const source of ends(recording)) add(source, last, true);
-  return outputs.map((set) => [...set]);
+  for (const [part, { sources }] of recording.exchanges.entries()) for (const source of sources) end(source, part);
+  for (const source of ends(recording)) end(source, last);
+  const calls = (which: "draws" | "main") =>
+    outputs.map((of, part): Call => ({
+      ops: ops.filter((op) => op.part === part && drawing.has(op) === (which === "draws")),
+      outputs: [...of[which]],
+    }));
+  return { draws: calls("draws"), main: calls("main") };
 }
 
 /** What the step returns: the recorded shape with tensors in their places. */

@@ -43,16 +43,18 @@ export class Recorder implements StepRecorder, OpObserver {
     for (const variable of registeredVariables()) {
       const id = idOf(variable);
       this.#variablesBefore.set(variable, id);
-      this.#sources.set(id, { kind: "variable", variable });
+      this.#sources.set(id, { kind: "variable", variable, dataType: this.#typeOf(id) });
       const gradient = gradientOf(variable);
       if (!gradient) continue;
       const gradientId = idOf(gradient);
       this.#gradientsBefore.set(variable, gradientId);
-      this.#sources.set(gradientId, { kind: "gradient", variable });
+      this.#sources.set(gradientId, { kind: "gradient", variable, dataType: this.#typeOf(gradientId) });
     }
     for (const [index, tensor] of args.entries()) {
       const id = idOf(tensor);
-      if (this.#sources.get(id)?.kind !== "argument") this.#sources.set(id, { kind: "argument", index });
+      if (this.#sources.get(id)?.kind !== "argument") {
+        this.#sources.set(id, { kind: "argument", index, dataType: this.#typeOf(id) });
+      }
     }
   }
 
@@ -274,8 +276,12 @@ export class Recorder implements StepRecorder, OpObserver {
 
   #sourceOf(id: number): Source {
     let source = this.#sources.get(id);
-    if (!source) this.#sources.set(id, source = { kind: "captured", id });
+    if (!source) this.#sources.set(id, source = { kind: "captured", id, dataType: this.#typeOf(id) });
     return source;
+  }
+
+  #typeOf(id: number): number {
+    return this.#binding.library.api.TFE_TensorHandleDataType(this.#binding.handleOf(id));
   }
 
   /** The id of a tensor after the step, whose values may not have been sent yet. */

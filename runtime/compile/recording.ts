@@ -5,11 +5,11 @@ import type { tf } from "../tensor/tf.ts";
 
 /** Where a value of a recorded step comes from. One object stands for one value. */
 export type Source =
-  | { readonly kind: "argument"; readonly index: number }
+  | { readonly kind: "argument"; readonly index: number; readonly dataType: number }
   /** The value of a variable, or its gradient, when the step begins. */
-  | { readonly kind: "variable" | "gradient"; readonly variable: tf.Variable }
+  | { readonly kind: "variable" | "gradient"; readonly variable: tf.Variable; readonly dataType: number }
   /** A tensor that is neither argument nor variable and was there before, by its number in the binding. */
-  | { readonly kind: "captured"; readonly id: number }
+  | { readonly kind: "captured"; readonly id: number; readonly dataType: number }
   | { readonly kind: "number"; readonly index: number }
   | { readonly kind: "integers"; readonly index: number }
   | { readonly kind: "exchanged"; readonly exchange: number; readonly index: number }

@@ -3,6 +3,7 @@ import { setDeviceRandom } from "../../tensor/random_ops.ts";
 import { tf } from "../../tensor/tf.ts";
 import type { TensorflowBinding } from "./binding.ts";
 import { deviceRandom } from "./device_random.ts";
+import { installGatherKernel } from "./gather_kernel.ts";
 
 /** What is used here of the package's `NodeJSKernelBackend`. */
 type NodeBackend = new (binding: TensorflowBinding, packageName: string) => ReturnType<typeof tf.backend>;
@@ -36,6 +37,7 @@ export async function installBackend(binding: TensorflowBinding): Promise<void> 
   // Its other name means the CPU package; both kernels are the same, and the name is for a hint that it prints.
   tf.registerBackend(BACKEND_NAME, () => new NodeJSKernelBackend(binding, "@tensorflow/tfjs-node"), 10);
   if (!await tf.setBackend(BACKEND_NAME)) throw new Error("TensorFlow.js could not start its tensorflow backend");
+  installGatherKernel(binding);
   setDeviceRandom(deviceRandom(binding));
 }
 
