@@ -79,9 +79,10 @@ export function parseOptimizerConfiguration(given: unknown): ParsedConfiguration
   if (isOptimizer(given)) parsed.optimizers.push(given);
   else if (Array.isArray(given) && given.length === 2 && Array.isArray(given[0]) && Array.isArray(given[1])) {
     for (const optimizer of given[0]) parsed.optimizers.push(isOptimizer(optimizer) ? optimizer : unknownForm(given));
-    const several = parsed.optimizers.length > 1;
+    const { length } = parsed.optimizers;
     for (const [index, scheduler] of given[1].entries()) {
-      parsed.schedulers.push({ options: schedulerOptions(scheduler), optimizerIndex: several ? index : 0 });
+      const optimizerIndex = length === 1 ? 0 : index < length ? index : undefined;
+      parsed.schedulers.push({ options: schedulerOptions(scheduler), optimizerIndex });
     }
   } else if (Array.isArray(given)) {
     for (const item of given) {
@@ -99,7 +100,7 @@ function takeRecord(parsed: ParsedConfiguration, record: Record<string, unknown>
     if (["optimizer", "lrScheduler", "monitor"].includes(key)) continue;
     const meant = closest(key, ["optimizer", "lrScheduler", "monitor"]);
     throw new TypeError(
-      `\`configureOptimizers\` returned a record with \`${key}\`${meant ? `; did you mean \`${meant}\`?` : ""} ` +
+      `\`configureOptimizers\` returned a record with \`${key}\`${meant ? `; did you mean \`${meant}\`?` : "."} ` +
         "It takes `optimizer`, `lrScheduler` and `monitor`.",
     );
   }
@@ -142,17 +143,22 @@ function schedulerOptions(given: unknown): LrSchedulerOptions {
   return options;
 }
 
-/** Makes the scheduler of one record. @throws Error for a plateau scheduler without its metric */
+/** Makes the scheduler of one record. @throws TypeError if there is none; Error for a plateau scheduler without its metric */
 export function finishScheduler(
   options: LrSchedulerOptions,
   optimizerIndex: number | undefined,
   optimizers: readonly LightningOptimizer[],
 ): SchedulerConfig {
   const scheduler = typeof options.scheduler === "function"
-    ? options.scheduler(optimizers[optimizerIndex ?? 0])
+    ? options.scheduler(optimizerOf(optimizerIndex, optimizers))
     : options.scheduler;
-  const { constructor } = scheduler;
-  const reduceOnPlateau = options.reduceOnPlateau ?? /plateau/i.test(constructor?.name ?? "");
+  if (!isScheduler(scheduler)) {
+    throw new TypeError(
+      "the learning-rate scheduler of `configureOptimizers` must have a method `step`, or be a function that takes the optimizer and " +
+        `returns such a scheduler, but got ${scheduler === null ? "null" : typeof scheduler}`,
+    );
+  }
+  const reduceOnPlateau = options.reduceOnPlateau ?? /plateau/i.test(scheduler.constructor?.name ?? "");
   if (reduceOnPlateau && options.monitor === undefined) {
     throw new Error(
       "`configureOptimizers` must say which metric a plateau scheduler watches: " +
@@ -169,6 +175,16 @@ export function finishScheduler(
     reduceOnPlateau,
     optimizerIndex,
   });
+}
+
+/** @throws TypeError if it is not clear which one a scheduler is for */
+function optimizerOf(index: number | undefined, optimizers: readonly LightningOptimizer[]): LightningOptimizer {
+  const optimizer = index === undefined ? undefined : optimizers[index];
+  if (optimizer) return optimizer;
+  throw new TypeError(
+    `\`configureOptimizers\` returned more schedulers than its ${optimizers.length} optimizers: which of them is a scheduler made by a ` +
+      "function for? Return { optimizer, lrScheduler } for each optimizer.",
+  );
 }
 
 function isOptimizer(value: unknown): value is AnyOptimizer {
