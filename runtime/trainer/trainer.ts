@@ -69,7 +69,7 @@ export type FitOutcome = "finished" | "interrupted";
  * class Line extends LightningModule {
  *   net = tf.sequential({ layers: [tf.layers.dense({ inputShape: [1], units: 1 })] });
  *   override trainingStep([x, y]: [tf.Tensor, tf.Tensor]) {
- *     return this.current(this.net, x).sub(y).square().mean();
+ *     return this.run(this.net, x).sub(y).square().mean();
  *   }
  *   override configureOptimizers() {
  *     return tf.train.sgd(0.1);
