@@ -35,16 +35,16 @@ export function compileForFabric<A extends unknown[], R>(
   }
   const plain = step as (...args: A) => Promise<R>;
   if (compile === false) return plain;
-  let chosen: ((...args: A) => Promise<R>) | undefined;
+  let chosen: ((...args: A) => Promise<R>) | undefined, choosing: Promise<void> | undefined;
+  const choose = async () => {
+    const binding = await tensorflowBinding();
+    if (!binding) return void (chosen = plain);
+    const { compileStep } = await import("../compile/compile_step.ts");
+    chosen = compileStep(step, binding, { compile, name: name ?? (step.name || "step"), dependsOn });
+  };
   return async (...args) => {
-    if (!chosen) {
-      const binding = await tensorflowBinding();
-      if (binding) {
-        const { compileStep } = await import("../compile/compile_step.ts");
-        chosen = compileStep(step, binding, { compile, name, dependsOn });
-      } else chosen = plain;
-    }
-    return await chosen(...args);
+    if (!chosen) await (choosing ??= choose());
+    return await chosen!(...args);
   };
 }
 
