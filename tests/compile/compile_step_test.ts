@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { CompileMode } from "../../runtime/compile/compile_step.ts";
 import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
 import { Fabric } from "../../runtime/fabric/fabric.ts";
-import { crossEntropy } from "../../runtime/nn/functional.ts";
 import { SGD } from "../../runtime/optim/sgd.ts";
 import { seed_everything, unseedRandom } from "../../runtime/seed/seed_everything.ts";
 import { gradientOf, zeroGradients } from "../../runtime/tensor/gradients.ts";
