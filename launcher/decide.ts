@@ -1,3 +1,6 @@
+import { RESUMABLE } from "../runtime/core/exit_codes.ts";
+import type { Stuck } from "./find_stuck.ts";
+
 /** How a rank ended. */
 export interface RankExit {
   /** As a shell counts: 128 + the signal's number for one that was killed. */
@@ -20,7 +23,11 @@ export interface RankProcess {
 /** Why the run is being ended. */
 export type StopReason =
   | { readonly kind: "finished" }
-  | { readonly kind: "failure"; readonly rank: number }
+  /** `how`: what keeps the others from going on, if the rank has not failed by itself. */
+  | { readonly kind: "failure"; readonly rank: number; readonly how?: Stuck["how"] }
+  /** The launchers of other hosts said so, or one does not answer. */
+  | { readonly kind: "elsewhere" }
+  | { readonly kind: "time" }
   | { readonly kind: "signal"; readonly signal: string };
 
 /** All that the decision depends on. */
@@ -29,7 +36,16 @@ export interface RunState {
   /** Signals that the launcher got, oldest first. */
   readonly signals: readonly string[];
   readonly nowMs: number;
+  /** Between TERM and KILL, when the run is asked to end. */
   readonly graceMs: number;
+  /** The same when it failed: the ranks have nothing left to do together. Default: as `graceMs`. */
+  readonly failureGraceMs?: number;
+  /** What keeps the run from going on, if something does. */
+  readonly stuck?: Stuck;
+  /** Whether the run failed on another host. Default: false. */
+  readonly failedElsewhere?: boolean;
+  /** When the run's time is over. Default: never. */
+  readonly endMs?: number;
   /** Absent while the run goes on. */
   readonly stop?: {
     readonly reason: StopReason;
@@ -56,19 +72,23 @@ const KILL_TAKES_MS = 5_000;
  * Decides how a run goes on. A pure function of the state: it touches no process.
  *
  * The first rank that fails ends the run, and so does a signal to the launcher: all process groups get TERM, and after the grace time, or at the next
- * signal, KILL. A rank that exits with 0 before the others is no reason to end them. What ranks leave behind when the last one has exited is ended the same way.
+ * signal, KILL. A rank that exits with 0 before the others, or as one that stopped and saved, is no reason to end them, unless they wait for it. What ranks
+ * leave behind when the last one has exited is ended the same way.
  */
 export function decide(state: RunState): Action {
-  const { processes, signals, nowMs, graceMs, stop } = state;
+  const { processes, signals, nowMs, stop, stuck, endMs = Infinity } = state;
   const anyAlive = processes.some((process) => process.alive || !process.exit);
   if (!stop) {
     if (signals.length > 0) return { do: "terminate", reason: { kind: "signal", signal: signals[0] } };
-    const failed = processes.filter((process) => process.exit && process.exit.code !== 0)
+    const failed = processes.filter(({ exit }) => exit && exit.code !== 0 && exit.code !== RESUMABLE)
       .sort((a, b) => a.exit!.atMs - b.exit!.atMs)[0];
     if (failed) return { do: "terminate", reason: { kind: "failure", rank: failed.rank } };
     if (!anyAlive) return { do: "finish" };
+    if (stuck) return { do: "terminate", reason: { kind: "failure", rank: stuck.rank, how: stuck.how } };
+    if (state.failedElsewhere) return { do: "terminate", reason: { kind: "elsewhere" } };
     if (processes.every((process) => process.exit)) return { do: "terminate", reason: { kind: "finished" } };
-    return { do: "wait", ms: Infinity };
+    if (nowMs >= endMs) return { do: "terminate", reason: { kind: "time" } };
+    return { do: "wait", ms: endMs - nowMs };
   }
   if (!anyAlive) return { do: "finish" };
   if (stop.killedMs !== undefined) {
@@ -76,6 +96,8 @@ export function decide(state: RunState): Action {
     return left > 0 ? { do: "wait", ms: left } : { do: "finish" };
   }
   if (signals.length > stop.signals) return { do: "kill" };
+  const hasFailed = stop.reason.kind === "failure" || stop.reason.kind === "elsewhere";
+  const graceMs = hasFailed ? state.failureGraceMs ?? state.graceMs : state.graceMs;
   const left = stop.sinceMs + graceMs - nowMs;
   return left > 0 ? { do: "wait", ms: left } : { do: "kill" };
 }

@@ -1,20 +1,17 @@
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
-import { childEnvironment } from "../runtime/environments/child_environment.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
-import type { Settings } from "../runtime/environments/settings.ts";
-import { readSettings } from "../runtime/environments/settings.ts";
-import { text } from "../runtime/environments/variables.ts";
+import { readSettings, type Settings } from "../runtime/environments/settings.ts";
+import { integer, text } from "../runtime/environments/variables.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
-import { failureReport } from "./failure_report.ts";
+import { type ErrorReport, type FailedGeneration, writeErrorReport } from "./error_report.ts";
 import { hostStore, isLoopback } from "./host_store.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
-import { type FailureCause, outcomeOf } from "./outcome.ts";
-import { processesMarked, signalGroups } from "./process_groups.ts";
-import { type RankError, readRankError } from "./rank_error.ts";
-import { Rank } from "./rank_process.ts";
+import type { Category, FailureCause } from "./outcome.ts";
+import { requeueJob } from "./requeue_job.ts";
+import { afterGeneration } from "./restart_policy.ts";
+import { type GenerationResult, runGeneration } from "./run_generation.ts";
 import { listenForSignals } from "./signals.ts";
-import { supervise } from "./supervise.ts";
 
 /** Options of {@linkcode launchRanks}. */
 export interface LaunchOptions {
@@ -36,8 +33,18 @@ export interface LaunchOptions {
   logDir?: string;
   /** With `logDir`: whether the output is shown as well. Default: false. */
   tee?: boolean;
-  /** How long ranks may take to end after TERM before they get KILL, in milliseconds. Default: 10,000. */
+  /** How long ranks may take to end after TERM before they get KILL, in milliseconds. Default: 10,000, and 3,000 after a failure. */
   graceMs?: number;
+  /** How long a rank may be kept from running, or all wait for each other in vain, in milliseconds. Default: what the settings say, else 10,000. */
+  heartbeatMs?: number;
+  /** How often a run that failed is started again from its newest checkpoint. Default: what the settings say, else 0. */
+  maxRestarts?: number;
+  /** How long to wait before the first restart, in milliseconds. It doubles each time, up to half a minute. Default: 1,000. */
+  restartDelayMs?: number;
+  /** Ends the run after this time as a TERM would, in milliseconds. Default: never. */
+  maxTimeMs?: number;
+  /** Where to write a report as JSON if the run does not end well. Default: nowhere. */
+  errorFile?: string;
   /** Ends the run as a TERM to the launcher would. */
   signal?: AbortSignal;
   /** Called when all ranks have exited with 0, while the store still listens: what they left in it can be read. Not called on other nodes than 0. */
@@ -46,23 +53,31 @@ export interface LaunchOptions {
 
 /** How a run ended. */
 export interface LaunchReport {
-  /** What the launcher should exit with: 0, the code of the first failure, or 128 and the number of the signal that ended the run. */
+  /** What the launcher should exit with: 0, the code of the first failure, 75 if the run can go on from a checkpoint, or another of docs/failures.md. */
   readonly exitCode: number;
+  /** What that code says. */
+  readonly category: Category;
   /** The failure that the others followed from, if there was one. */
   readonly cause?: FailureCause;
   /** The signal that ended the run, if one did. */
   readonly stoppedBy?: string;
+  /** How often it was started again. */
+  readonly restarts: number;
 }
 
-/** How long output may take to be written after the last rank has ended. */
+/** How long the launcher waits until what it has to say is read. */
 const DRAIN_MS = 2_000;
+const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTART_DELAY_MS = 1_000;
+/** By it Slurm, if asked to, says that it wants the machine back. */
+const PREEMPTION_SIGNAL = "SIGUSR1";
 
 /**
  * Runs a script once for each device, as ranks that find each other through a store that this process hosts, and resolves when all of them have ended.
  *
  * Ranks get this process's Deno, flags, permissions, working folder and environment. Each is a process group of its own. What they print
- * appears here line by line, with the rank in front if there is more than one. If one fails, or this process gets INT, TERM or HUP, all
- * are ended (TERM, grace time, KILL) with what they started, and standard error tells what failed first.
+ * appears here line by line, with the rank in front if there is more than one. If one fails, or this process gets INT, TERM, HUP or the preemption signal,
+ * all are ended (TERM, grace time, KILL) with what they started, and standard error tells what failed first. A run that failed may be
+ * started again, as a new generation of ranks.
  *
  * @throws RangeError if hosts, port and address contradict each other; Error if the store cannot listen. A failing rank is no exception but a report
  *
@@ -77,11 +92,14 @@ const DRAIN_MS = 2_000;
  */
 export async function launchRanks(script: URL, options: LaunchOptions): Promise<LaunchReport> {
   const { devices, args = [], numNodes = 1, nodeRank = 0, mainAddress = "127.0.0.1", mainPort = 0 } = options;
-  const { logDir, tee = false, graceMs = 10_000, signal, onSuccess } = options;
+  const { logDir, tee = false, signal, onSuccess, errorFile, restartDelayMs = RESTART_DELAY_MS } = options;
   checkNodes({ numNodes, nodeRank, mainAddress, mainPort });
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
   const localWorldSize = devices.indices.length, worldSize = numNodes * localWorldSize;
+  const heartbeatMs = options.heartbeatMs ?? (settings.heartbeatTimeoutSeconds ?? HEARTBEAT_MS / 1000) * 1000;
+  const maxRestarts = options.maxRestarts ?? settings.maxRestarts ?? 0;
+  const endMs = options.maxTimeMs === undefined ? undefined : performance.now() + options.maxTimeMs;
   if (logDir !== undefined) await makeLogDir(logDir);
   const flags = await denoFlags();
   await using cleanup = new AsyncDisposableStack();
@@ -92,72 +110,83 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const terminal = Deno.stderr.isTerminal();
   const console = new ConsoleOutput({ terminal });
   const runId = numNodes > 1 ? `${mainAddress}:${mainPort}` : crypto.randomUUID();
-  const errorFile = (rank: number) => `${scratch}/rank_${rank}.json`;
+  const job = text(variables, "SLURM_JOB_ID");
+  const firstGeneration = job === undefined ? 0 : integer(variables, "SLURM_RESTART_COUNT") ?? 0;
+  const preemption = settings.preemptionSignal ?? PREEMPTION_SIGNAL;
+  using listening = collectSignals(signal, preemption === "none" ? undefined : preemption as Deno.Signal);
+  const show = logDir === undefined || tee;
 
-  const ranks: Rank[] = [];
-  using listening = collectSignals(signal);
-  using unsupervised = new DisposableStack();
-  unsupervised.defer(() => signalGroups(ranks.map((rank) => rank.pid), "SIGKILL"));
-  for (let localRank = 0; localRank < localWorldSize; localRank++) {
-    const rank = nodeRank * localWorldSize + localRank;
-    const prefix = worldSize > 1 ? `[rank ${rank}] ` : "";
-    const environment = childEnvironment({
+  const earlier: FailedGeneration[] = [];
+  let before: FailureCause | undefined, result: GenerationResult;
+  for (let restarts = 0;; restarts++) {
+    const generation = firstGeneration + restarts;
+    result = await runGeneration({
+      ...{ script, args, devices, scratch, guard, console, logDir, show, heartbeatMs, endMs, denoFlags: flags },
       cluster: {
-        ...{ rank, localRank, nodeRank, worldSize, localWorldSize, numNodes, mainAddress, runId, generation: 0 },
+        ...{ nodeRank, worldSize, localWorldSize, numNodes, mainAddress, runId, generation },
         mainPort: store?.port ?? mainPort,
         storeIsHosted: true,
       },
       settings: {
         ...settings,
-        errorFile: errorFile(rank),
-        launcherPid: Deno.pid,
         launchedBy: options.settings?.launchedBy ?? "script",
-        terminalColumns: terminal && (logDir === undefined || tee) ? columns() - prefix.length : undefined,
+        socketFolder: scratch,
+        // A job that Slurm starts again finds it where it ran before.
+        checkpointRecord: settings.checkpointRecord ??
+          (job === undefined ? `${scratch}/checkpoints` : `${Deno.cwd()}/.weft/slurm-${job}.checkpoints`),
       },
-      cudaDevice: devices.accelerator === "cuda"
-        ? cudaName(devices.indices[localRank], text(variables, "CUDA_VISIBLE_DEVICES"))
-        : undefined,
+      visibleDevices: text(variables, "CUDA_VISIBLE_DEVICES"),
+      columns: terminal && show ? columns() : undefined,
+      graceMs: options.graceMs ?? GRACE_MS,
+      failureGraceMs: options.graceMs ?? FAILURE_GRACE_MS,
+      listen: listening.forward,
     });
-    const started = new Rank(rank, {
-      ...{ script, args, denoFlags: flags, environment, console, logDir },
-      prefix,
-      show: logDir === undefined || tee,
+    if (result.text) void console.say(result.text);
+    const isStopped = listening.count > 0 || endMs !== undefined && performance.now() >= endMs;
+    const next = afterGeneration({
+      outcome: result,
+      before,
+      restarts,
+      maxRestarts,
+      isStopped,
+      delayMs: restartDelayMs,
     });
-    guard.watch(started.pid);
-    ranks.push(started);
+    if (next.do === "end") {
+      if (next.why) void console.say(`weft: not restarted: ${next.why}`);
+      await finish({ restarts, generation });
+      const { exitCode, category, cause, reason } = result;
+      return { exitCode, category, cause, restarts, stoppedBy: reason?.kind === "signal" ? reason.signal : undefined };
+    }
+    void console.say(
+      `weft: restart ${restarts + 1} of ${maxRestarts}${next.delayMs > 0 ? ` in ${next.delayMs / 1000} s` : ""}`,
+    );
+    earlier.push({ generation, failure: result.failure });
+    before = result.cause;
+    await listening.sleep(next.delayMs);
   }
 
-  const run = await supervise(ranks, {
-    graceMs,
-    listen: listening.forward,
-    onStop: (reason) => {
-      if (reason.kind === "signal") {
-        void console.say(`weft: ${reason.signal}: ending the ranks; once more to kill them`);
-      }
-    },
-  });
-  unsupervised.move();
-  for (const pid of await processesMarked([`WEFT_LAUNCHER_PID=${Deno.pid}`, `WEFT_RUN_ID=${runId}`])) {
-    kill(pid);
+  async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
+    const { exitCode, category, reason, failure, ranks } = result;
+    const signalName = reason?.kind === "signal" ? reason.signal : undefined;
+    if (errorFile !== undefined && exitCode !== 0) {
+      const time = new Date().toISOString();
+      const report: ErrorReport = {
+        ...{ version: 1, runId, generation, exitCode, category, time, signal: signalName, failure, ranks, earlier },
+      };
+      await writeErrorReport(errorFile, report).catch((error) =>
+        console.say(`weft: the report ${errorFile} could not be written: ${error.message}`)
+      );
+    }
+    const isPreempted = signalName !== undefined && signalName === preemption;
+    if (isPreempted && category === "resumable" && nodeRank === 0 && job !== undefined && settings.requeue !== false) {
+      void console.say(await requeueJob(job));
+    }
+    if (restarts > 0 && exitCode === 0) {
+      void console.say(`weft: finished after ${restarts} restart${restarts === 1 ? "" : "s"}`);
+    }
+    await Promise.race([console.flush(), after(DRAIN_MS)]);
+    if (exitCode === 0 && store) await onSuccess?.({ address: mainAddress, port: store.port });
   }
-  await Promise.all(ranks.map((rank) => rank.drained(DRAIN_MS)));
-  const errors = new Map<number, RankError>();
-  for (const { rank } of ranks) {
-    const error = await readRankError(errorFile(rank));
-    if (error) errors.set(rank, error);
-  }
-  const { exitCode, cause } = outcomeOf({ ...run, errors });
-  const reason = run.reason?.kind === "finished" ? undefined : run.reason;
-  const ended = run.processes.flatMap(({ rank, exit }) =>
-    reason && exit?.signal && exit.atMs >= run.stoppedMs! && rank !== cause?.rank ? [{ rank, signal: exit.signal }] : []
-  );
-  const hidden = logDir !== undefined && !tee;
-  const tail = hidden ? ranks.find(({ rank }) => rank === cause?.rank)?.errorTail : undefined;
-  const report = failureReport({ cause, reason, ended, tail, logDir });
-  if (report) void console.say(report);
-  await Promise.race([console.flush(), after(DRAIN_MS)]);
-  if (exitCode === 0 && store) await onSuccess?.({ address: mainAddress, port: store.port });
-  return { exitCode, cause, stoppedBy: reason?.kind === "signal" ? reason.signal : undefined };
 }
 
 function checkNodes(nodes: { numNodes: number; nodeRank: number; mainAddress: string; mainPort: number }): void {
@@ -183,30 +212,46 @@ function checkNodes(nodes: { numNodes: number; nodeRank: number; mainAddress: st
   }
 }
 
-/** Signals to this process from now on, so that one that comes while the ranks are being started is not lost. */
-function collectSignals(abort: AbortSignal | undefined) {
+/** Signals to this process from now on, so that one that comes while the ranks are being started, or before they are again, is not lost. */
+function collectSignals(abort: AbortSignal | undefined, preemptionSignal: Deno.Signal | undefined) {
   const early: string[] = [];
-  let forward: (signal: string) => void = (signal) => void early.push(signal);
-  const listening = listenForSignals((signal) => forward(signal));
-  const onAbort = () => forward("SIGTERM");
+  let count = 0, wake = () => {};
+  const keep = (signal: string) => void early.push(signal);
+  let forward: (signal: string) => void = keep;
+  const take = (signal: string) => {
+    count++;
+    forward(signal);
+    wake();
+  };
+  const listening = listenForSignals(take, { preemptionSignal });
+  const onAbort = () => take("SIGTERM");
   if (abort?.aborted) onAbort();
   abort?.addEventListener("abort", onAbort);
   return {
+    /** How many came so far. */
+    get count() {
+      return count;
+    },
     forward(listener: (signal: string) => void): Disposable {
       forward = listener;
       for (const signal of early.splice(0)) listener(signal);
-      return { [Symbol.dispose]: () => forward = () => {} };
+      return { [Symbol.dispose]: () => forward = keep };
+    },
+    /** Waits, but not beyond a signal. */
+    async sleep(ms: number): Promise<void> {
+      if (early.length > 0) return;
+      let timer;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        timer = setTimeout(resolve, ms);
+      });
+      clearTimeout(timer);
     },
     [Symbol.dispose]() {
       listening[Symbol.dispose]();
       abort?.removeEventListener("abort", onAbort);
     },
   };
-}
-
-/** Devices are counted among those that this process may see, and named as the driver knows them. */
-function cudaName(index: number, visible: string | undefined): string {
-  return visible?.split(",")[index]?.trim() ?? String(index);
 }
 
 /** What fits on a line: a full last column makes some terminals wrap. A terminal that does not tell its width has the usual one. */
@@ -218,14 +263,6 @@ function columns(): number {
     // Not told.
   }
   return Math.max(20, (columns || 80) - 1);
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // It ended by itself.
-  }
 }
 
 function after(ms: number): Promise<void> {

@@ -6,6 +6,7 @@
 import { selectDevices } from "../runtime/devices/select_devices.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings } from "../runtime/environments/settings.ts";
+import { usageReport, writeErrorReport } from "./error_report.ts";
 import { helpText } from "./help.ts";
 import { launchRanks } from "./launch.ts";
 import { parseCommandLine } from "./parse_command_line.ts";
@@ -14,8 +15,13 @@ import { resolveScript } from "./resolve_script.ts";
 /** What is wrong with how the launcher was called. */
 const USAGE_ERROR = 2;
 
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
 /** Runs the launcher with these arguments and returns its exit code. Errors go to standard error, one line each. */
 async function main(args: readonly string[]): Promise<number> {
+  let errorFile: string | undefined;
   try {
     const variables = processEnvironment();
     const commandLine = parseCommandLine(args, variables);
@@ -24,25 +30,31 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     const { options } = commandLine;
+    errorFile = options.errorFile;
     const script = await resolveScript(commandLine.script);
     const devices = await selectDevices({ ...options, optionPrefix: "--" });
     const { exitCode } = await launchRanks(script, {
       ...options,
       devices,
       args: commandLine.args,
-      graceMs: options.graceSeconds * 1000,
+      graceMs: milliseconds(options.graceSeconds),
+      restartDelayMs: milliseconds(options.restartDelaySeconds),
+      maxTimeMs: milliseconds(options.maxTimeSeconds),
       settings: {
         ...readSettings(variables),
         ...{ accelerator: options.accelerator, devices: options.devices, strategy: options.strategy },
         ...{ precision: options.precision, maxRestarts: options.maxRestarts, numNodes: options.numNodes },
         timeoutSeconds: options.timeoutSeconds,
         rendezvousTimeoutSeconds: options.rendezvousTimeoutSeconds,
+        heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds,
+        preemptionSignal: options.preemptionSignal,
         launchedBy: "command line",
       },
     });
     return exitCode;
   } catch (error) {
     console.error(`weft: ${error instanceof Error ? error.message : error}`);
+    if (errorFile !== undefined) await writeErrorReport(errorFile, usageReport(USAGE_ERROR, error)).catch(() => {});
     return USAGE_ERROR;
   }
 }

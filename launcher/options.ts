@@ -47,7 +47,19 @@ export const LAUNCHER_OPTIONS = [
     name: "max-restarts",
     variable: "WEFT_MAX_RESTARTS",
     value: "N",
-    help: "restarts after a failure; accepted and passed on, this version does not restart (default: 0)",
+    help: "how often a run that failed is started again, from its newest checkpoint (default: 0)",
+  },
+  {
+    name: "restart-delay",
+    variable: "WEFT_RESTART_DELAY",
+    value: "SECONDS",
+    help: "wait before the first restart; doubles each time, up to 30 (default: 1)",
+  },
+  {
+    name: "max-time",
+    variable: "WEFT_MAX_TIME",
+    value: "TIME",
+    help: "stop after seconds, or DD:HH:MM:SS; the ranks save, as at TERM (default: no limit)",
   },
   {
     name: "log-dir",
@@ -72,7 +84,25 @@ export const LAUNCHER_OPTIONS = [
     name: "grace",
     variable: "WEFT_GRACE",
     value: "SECONDS",
-    help: "how long ranks may take to end after TERM, before they get KILL (default: 10)",
+    help: "how long ranks may take to end after TERM, before they get KILL (default: 10, after a failure 3)",
+  },
+  {
+    name: "heartbeat-timeout",
+    variable: "WEFT_HEARTBEAT_TIMEOUT",
+    value: "SECONDS",
+    help: "how long a rank or a host may show no sign of life; computing is one (default: 10)",
+  },
+  {
+    name: "preemption-signal",
+    variable: "WEFT_PREEMPTION_SIGNAL",
+    value: "NAME",
+    help: "the cluster's warning, at which ranks save and stop; none: there is none (default: USR1)",
+  },
+  {
+    name: "error-file",
+    variable: "WEFT_ERROR_FILE",
+    value: "PATH",
+    help: "write a report as JSON there, if the run does not end well",
   },
 ] as const satisfies readonly LauncherOption[];
 

@@ -1,6 +1,14 @@
 import { parseArgs } from "node:util";
 import { closest } from "../runtime/core/suggest.ts";
-import { flag, integer, seconds, text, type Variables } from "../runtime/environments/variables.ts";
+import {
+  duration,
+  flag,
+  integer,
+  seconds,
+  signalName,
+  text,
+  type Variables,
+} from "../runtime/environments/variables.ts";
 import { LAUNCHER_OPTIONS, type LauncherOption, type OptionName } from "./options.ts";
 
 /** What the command line asks for. */
@@ -22,7 +30,13 @@ export interface LauncherSettings {
   readonly tee: boolean;
   readonly timeoutSeconds?: number;
   readonly rendezvousTimeoutSeconds?: number;
-  readonly graceSeconds: number;
+  /** Absent: the launcher's own. */
+  readonly graceSeconds?: number;
+  readonly heartbeatTimeoutSeconds?: number;
+  readonly restartDelaySeconds?: number;
+  readonly maxTimeSeconds?: number;
+  readonly preemptionSignal?: string;
+  readonly errorFile?: string;
 }
 
 /**
@@ -69,7 +83,12 @@ export function parseCommandLine(args: readonly string[], variables: Variables =
     tee: read("tee", flag) ?? false,
     timeoutSeconds: read("timeout", seconds),
     rendezvousTimeoutSeconds: read("rendezvous-timeout", seconds),
-    graceSeconds: read("grace", seconds) ?? 10,
+    graceSeconds: read("grace", seconds),
+    heartbeatTimeoutSeconds: read("heartbeat-timeout", seconds),
+    restartDelaySeconds: read("restart-delay", seconds),
+    maxTimeSeconds: read("max-time", duration),
+    preemptionSignal: read("preemption-signal", signalName),
+    errorFile: read("error-file", text),
   };
   if (script === undefined) {
     throw new TypeError(

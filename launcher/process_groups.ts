@@ -25,6 +25,21 @@ export async function livingGroups(leaders: readonly number[]): Promise<Set<numb
   return living;
 }
 
+/** Which of these processes are kept from running by a signal (STOP): the kernel knows, so that one which is only busy is not taken for one that is frozen. */
+export async function stoppedProcesses(pids: readonly number[]): Promise<Set<number>> {
+  if (Deno.build.os === "linux") {
+    try {
+      return new Set(await filterAsync(pids, async (pid) => /^T/.test((await readStat(pid))?.state ?? "")));
+    } catch {
+      // Without all permissions Deno hides /proc.
+    }
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,stat="], stderr: "null" }).output();
+  const stopped = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/))
+    .filter(([, state]) => /^T/.test(state)).map(([pid]) => Number(pid));
+  return new Set(pids.filter((pid) => stopped.includes(pid)));
+}
+
 /**
  * The processes that inherited these variables, whatever group or session they moved to (Linux, with all permissions; elsewhere none are found).
  * @param marks `NAME=value`, all of which a process must have
@@ -65,16 +80,28 @@ async function readProc(): Promise<{ group: number; state: string }[]> {
   await Deno.readTextFile(`/proc/${Deno.pid}/stat`);
   const table = [];
   for (const pid of await processIds()) {
-    try {
-      // `PID (name) STATE PPID PGRP …`, where the name may hold spaces and parentheses.
-      const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-      const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      table.push({ group: Number(group), state });
-    } catch {
-      // Ended since.
-    }
+    const row = await readStat(pid);
+    if (row) table.push(row);
   }
   return table;
+}
+
+/** Undefined if the process has ended. @throws NotCapable without the permission */
+async function readStat(pid: number): Promise<{ group: number; state: string } | undefined> {
+  try {
+    // `PID (name) STATE PPID PGRP …`, where the name may hold spaces and parentheses.
+    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { group: Number(group), state };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+}
+
+async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<T[]> {
+  const kept = await Promise.all(items.map(keep));
+  return items.filter((_, index) => kept[index]);
 }
 
 async function processIds(): Promise<number[]> {

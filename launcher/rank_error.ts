@@ -1,3 +1,6 @@
+import { activity } from "../runtime/core/activity.ts";
+import { pageText } from "../runtime/core/activity_page.ts";
+
 /** What a rank threw, as it writes it down for the launcher. */
 export interface RankError {
   readonly rank: number;
@@ -5,8 +8,10 @@ export interface RankError {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by a clock that somebody may have set in the meantime. */
   readonly time: number;
+  /** Milliseconds of a clock that all ranks of a host share and nobody can set; absent where there is none. */
+  readonly sharedTime?: number;
   /** The training step it was at. */
   readonly step?: number;
   /** The operation it was in. */
@@ -17,37 +22,45 @@ export interface RankError {
 export interface WriteRankErrorOptions {
   /** The global rank that writes. */
   rank: number;
-  /** The training step it was at. Default: not told. */
-  step?: number;
-  /** The operation it was in, e.g. `backward`. Default: not told. */
-  operation?: string;
+  /** When, on the clock that ranks of a host share. Default: not told. */
+  sharedTime?: number;
 }
 
-/** Writes what was thrown to the rank's error file (`Settings.errorFile`), replacing what is there. Never throws: the error itself matters more. */
+/** What fits into a page, in characters of JSON that may take two bytes each. */
+const LONGEST_STACK = 12_000, LONGEST_MESSAGE = 4_000;
+
+/**
+ * Writes what was thrown into the rank's page (`Settings.pageFile`), replacing what is there, with what the rank was doing. Never throws: the error itself
+ * matters more. The place is there already, so that a full disk does not matter.
+ */
 export function writeRankError(file: string, error: unknown, options: WriteRankErrorOptions): void {
-  const { rank, step, operation } = options;
-  const record: RankError = error instanceof Error
-    ? {
-      rank,
-      name: error.name,
-      message: error.message,
-      stack: withCauses(error),
-      time: Date.now(),
-      step,
-      operation,
-    }
-    : { rank, name: "", message: inspect(error), stack: inspect(error), time: Date.now(), step, operation };
+  const { step, operation } = activity().read();
+  const isError = error instanceof Error;
+  const record: RankError = {
+    rank: options.rank,
+    name: isError ? String(error.name).slice(0, 200) : "",
+    message: (isError ? String(error.message) : inspect(error)).slice(0, LONGEST_MESSAGE),
+    stack: (isError ? withCauses(error) : inspect(error)).slice(0, LONGEST_STACK),
+    time: Date.now(),
+    sharedTime: options.sharedTime,
+    step,
+    operation,
+  };
   try {
-    Deno.writeTextFileSync(file, JSON.stringify(record));
+    const { at, bytes } = pageText("error", JSON.stringify(record));
+    using page = Deno.openSync(file, { write: true });
+    page.seekSync(at, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += page.writeSync(bytes.subarray(done));
   } catch {
     // The launcher still has the exit code and what the rank printed.
   }
 }
 
-/** Reads a rank's error file: undefined if there is none, or it is not whole. */
-export async function readRankError(file: string): Promise<RankError | undefined> {
+/** Reads what a rank wrote: undefined if it is nothing, or not whole. */
+export function parseRankError(text: string | undefined): RankError | undefined {
+  if (text === undefined) return undefined;
   try {
-    const record = JSON.parse(await Deno.readTextFile(file));
+    const record = JSON.parse(text);
     const whole = ["rank", "time"].every((key) => typeof record[key] === "number") &&
       ["name", "message", "stack"].every((key) => typeof record[key] === "string");
     return whole ? record : undefined;

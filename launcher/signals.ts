@@ -1,9 +1,32 @@
 /** What ends a run: Ctrl-C, a request to end, the terminal closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Calls back for every signal that asks this process to end, which then does not end it. Disposing gives the signals back. */
-export function listenForSignals(listener: (signal: typeof SIGNALS[number]) => void): Disposable {
-  const handlers = SIGNALS.map((signal) => [signal, () => listener(signal)] as const);
+/** Options of {@linkcode listenForSignals}. */
+export interface ListenOptions {
+  /** One more signal that ends a run: the cluster's warning that it wants the machine back. Default: none. */
+  preemptionSignal?: Deno.Signal;
+}
+
+/**
+ * Calls back for every signal that asks this process to end, which then does not end it. Disposing gives the signals back.
+ * A cluster warns first and sends TERM later: the TERM after its warning is no second wish.
+ */
+export function listenForSignals(listener: (signal: Deno.Signal) => void, options: ListenOptions = {}): Disposable {
+  const { preemptionSignal } = options;
+  let warned = false;
+  const handlers = [...SIGNALS, ...(preemptionSignal ? [preemptionSignal] : [])].map((signal) => {
+    const handler = () => {
+      if (signal === preemptionSignal) {
+        if (warned) return;
+        warned = true;
+      } else if (signal === "SIGTERM" && warned) {
+        warned = false;
+        return;
+      }
+      listener(signal);
+    };
+    return [signal, handler] as const;
+  });
   for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
   return {
     [Symbol.dispose]() {

@@ -1,4 +1,5 @@
 import { decide, type RankProcess, type RunState, type StopReason } from "./decide.ts";
+import type { Stuck } from "./find_stuck.ts";
 import { livingGroups, signalGroups } from "./process_groups.ts";
 
 /** A started rank, as far as supervising it goes. */
@@ -13,9 +14,19 @@ export interface Supervised {
 export interface SuperviseOptions {
   /** How long after TERM the ranks get KILL. */
   graceMs: number;
+  /** The same after a failure. Default: as `graceMs`. */
+  failureGraceMs?: number;
+  /** When the run's time is over, on `performance.now()`'s clock. Default: never. */
+  endMs?: number;
   /** Calls back for every signal to the launcher, until it is disposed of. */
   listen: (listener: (signal: string) => void) => Disposable;
-  /** Told when ranks are being ended. Default: nobody is. */
+  /** Looks for what keeps the run from going on, now and then. Default: nobody looks. */
+  look?: () => Promise<Stuck | undefined>;
+  /** How often, in milliseconds. Default: 500. */
+  lookEveryMs?: number;
+  /** Resolves if the run has failed on another host. Default: never. */
+  failedElsewhere?: Promise<void>;
+  /** Told when ranks are about to be ended. Default: nobody is. */
   onStop?: (reason: StopReason) => void;
 }
 
@@ -29,23 +40,35 @@ export interface SupervisedRun {
 
 /** How often it looks for what ranks have started, which unlike the ranks themselves cannot be waited for. Only while a run is ending. */
 const LOOK_MS = 20;
+/** A timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Carries out what {@linkcode decide} decides until all ranks, and all that they started in their groups, have ended. */
 export async function supervise(ranks: readonly Supervised[], options: SuperviseOptions): Promise<SupervisedRun> {
-  const { graceMs, listen, onStop } = options;
+  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop } = options;
   const signals: string[] = [];
-  let stop: RunState["stop"], wake = () => {};
+  let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined, failedElsewhere = false;
   using _listening = listen((signal) => {
     signals.push(signal);
     wake();
   });
   for (const rank of ranks) void rank.exited.then(() => wake());
+  void options.failedElsewhere?.then(() => {
+    failedElsewhere = true;
+    wake();
+  });
+  let lookedAt = -Infinity;
   while (true) {
     const changed = new Promise<void>((resolve) => wake = resolve);
-    const look = stop !== undefined || ranks.every((rank) => rank.exit);
-    const living = look ? await livingGroups(ranks.map((rank) => rank.pid)) : undefined;
+    const mustLook = stop !== undefined || ranks.every((rank) => rank.exit);
+    const living = mustLook ? await livingGroups(ranks.map((rank) => rank.pid)) : undefined;
+    if (look && !mustLook && performance.now() - lookedAt >= lookEveryMs) {
+      lookedAt = performance.now();
+      stuck = await look();
+    }
     const processes = ranks.map(({ rank, pid, exit }) => ({ rank, exit, alive: living ? living.has(pid) : !exit }));
-    const action = decide({ processes, signals, nowMs: performance.now(), graceMs, stop });
+    const nowMs = performance.now();
+    const action = decide({ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, stop });
     switch (action.do) {
       case "finish":
         return { processes, reason: stop?.reason, stoppedMs: stop?.sinceMs };
@@ -61,7 +84,7 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
         signalGroups(ranks.map((rank) => rank.pid), "SIGKILL");
         break;
       case "wait":
-        await first(changed, stop ? Math.min(action.ms, LOOK_MS) : action.ms);
+        await first(changed, stop ? Math.min(action.ms, LOOK_MS) : look ? Math.min(action.ms, lookEveryMs) : action.ms);
     }
   }
 }
@@ -69,6 +92,7 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
 async function first(event: Promise<void>, ms: number): Promise<void> {
   if (ms === Infinity) return await event;
   let timer;
-  await Promise.race([event, new Promise<void>((resolve) => timer = setTimeout(resolve, ms))]);
+  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS)));
+  await Promise.race([event, timeout]);
   clearTimeout(timer);
 }

@@ -27,6 +27,18 @@ export interface ExchangeOptions {
   firstSequence?: number;
   /** Milliseconds of a clock that never goes back. Default: performance.now. */
   now?: () => number;
+  /** Sees what the collectives do, and knows of failures that no frame tells. Default: nobody. */
+  watch?: GroupWatch;
+}
+
+/** Somebody who sees what the collectives of a group do. Called often: it has to be quick. */
+export interface GroupWatch {
+  began(kind: string, sequence: number): void;
+  /** @param rank whose frame is needed next; -1 for any */
+  waitsFor(rank: number): void;
+  ended(): void;
+  /** A rank that failed without saying so. Asked whenever a collective waits, at least every second. */
+  failure(): Error | undefined;
 }
 
 /** A payload that came early: for the next collective, or for a later step of this one. */
@@ -53,6 +65,7 @@ export class Exchange {
   readonly #token: bigint;
   readonly #timeoutMs: number;
   readonly #now: () => number;
+  readonly #watch: GroupWatch | undefined;
   readonly #head = new Head();
   readonly #control = new Head();
   /** The number of the collective that runs or ran last. */
@@ -87,6 +100,7 @@ export class Exchange {
     this.#token = options.token ?? 0n;
     this.#timeoutMs = options.collectiveTimeoutMs ?? COLLECTIVE_TIMEOUT_MS;
     this.#now = options.now ?? (() => performance.now());
+    this.#watch = options.watch;
     this.#head.stamp(this.rank, this.#generation, this.#token);
     this.#control.stamp(this.rank, this.#generation, this.#token);
     this.arrived = this.#head;
@@ -113,6 +127,7 @@ export class Exchange {
 
   /** The payload of a step, which lasts until the next call. */
   async receive(from: number, step: number): Promise<Uint8Array> {
+    this.#watch?.waitsFor(from);
     for (let i = 0; i < this.#early.length; i++) {
       const { head, payload } = this.#early[i];
       if (head.sequence !== this.#sequence || head.source !== from || head.step !== step) continue;
@@ -129,6 +144,7 @@ export class Exchange {
 
   /** The payload of any step below `limit` of any rank, which lasts until the next call; {@linkcode arrived} tells whose. */
   async receiveAny(limit: number): Promise<Uint8Array> {
+    this.#watch?.waitsFor(-1);
     const i = this.#early.findIndex(({ head }) => head.sequence === this.#sequence && head.step < limit);
     if (i >= 0) {
       const [{ head, payload }] = this.#early.splice(i, 1);
@@ -195,12 +211,15 @@ export class Exchange {
     options.signal?.addEventListener("abort", abort);
     this.#signal = options.signal;
     this.#turnTimeoutMs = timeoutMs;
+    this.#watch?.began(signature.kind, this.#sequence);
     try {
       this.#checkAbort();
       this.#welcomeEarly();
       if (this.#disagrees) await this.#consult();
       const result = await body();
       this.#held.length = 0;
+      // Not after a failure, so that it can be told where that was.
+      this.#watch?.ended();
       return result;
     } catch (error) {
       const known = this.#failure !== undefined;
@@ -281,6 +300,7 @@ export class Exchange {
   }
 
   #checkAbort(): void {
+    this.#failure ??= this.#watch?.failure();
     if (this.#failure) throw this.#failure;
     this.#signal?.throwIfAborted();
   }

@@ -1,4 +1,4 @@
-import { flag, integer, seconds, text, type Variables } from "./variables.ts";
+import { flag, integer, seconds, signalName, text, type Variables } from "./variables.ts";
 
 /** What the launcher, or the person at the shell, sets by environment variable. A field is absent if its variable is. */
 export interface Settings {
@@ -20,8 +20,18 @@ export interface Settings {
   readonly maxRestarts?: number;
   /** `WEFT_TERMINAL`: columns of the launcher's terminal; absent where there is none. */
   readonly terminalColumns?: number;
-  /** `WEFT_ERROR_FILE`: where a rank writes what it threw. */
-  readonly errorFile?: string;
+  /** `WEFT_HEARTBEAT_TIMEOUT`: how long a rank or a host may show no sign of life, in seconds. */
+  readonly heartbeatTimeoutSeconds?: number;
+  /** `WEFT_PAGE`: the file in which the launcher sees what a rank does, and where the rank writes what it threw. */
+  readonly pageFile?: string;
+  /** `WEFT_SOCKET_FOLDER`: where socket files go; the launcher removes it, however the rank ended. */
+  readonly socketFolder?: string;
+  /** `WEFT_CHECKPOINT_RECORD`: the file that lists what can be resumed from. */
+  readonly checkpointRecord?: string;
+  /** `WEFT_PREEMPTION_SIGNAL`: the signal by which the cluster asks for the machine back, e.g. `SIGUSR1`, or `none`. */
+  readonly preemptionSignal?: string;
+  /** `WEFT_REQUEUE`: whether a preempted Slurm job puts itself into the queue again. */
+  readonly requeue?: boolean;
   /** `WEFT_LAUNCHER_PID`: the process that a rank must not outlive. */
   readonly launcherPid?: number;
   /** `WEFT_LAUNCHED_BY`: whether the ranks were started by the command line or by `fabric.launch()` in the script itself. */
@@ -65,7 +75,12 @@ export function readSettings(variables: Variables): Settings {
     rendezvousTimeoutSeconds: seconds(variables, "WEFT_RENDEZVOUS_TIMEOUT"),
     maxRestarts: integer(variables, "WEFT_MAX_RESTARTS"),
     terminalColumns: integer(variables, "WEFT_TERMINAL", { min: 1 }),
-    errorFile: text(variables, "WEFT_ERROR_FILE"),
+    heartbeatTimeoutSeconds: seconds(variables, "WEFT_HEARTBEAT_TIMEOUT"),
+    pageFile: text(variables, "WEFT_PAGE"),
+    socketFolder: text(variables, "WEFT_SOCKET_FOLDER"),
+    checkpointRecord: text(variables, "WEFT_CHECKPOINT_RECORD"),
+    preemptionSignal: signalName(variables, "WEFT_PREEMPTION_SIGNAL"),
+    requeue: flag(variables, "WEFT_REQUEUE"),
     launcherPid: integer(variables, "WEFT_LAUNCHER_PID", { min: 1 }),
     launchedBy,
     silencedWarnings: (text(variables, "WEFT_SILENCE") ?? "").split(",").map((code) => code.trim()).filter(Boolean),

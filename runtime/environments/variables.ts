@@ -45,6 +45,19 @@ export function seconds(variables: Variables, name: string): number | undefined 
 }
 
 /**
+ * The variable as a number of seconds: a positive number, or a time as `DD:HH:MM:SS`, in which days and hours may be left out.
+ * @throws RangeError naming the variable and its value, if it is neither
+ */
+export function duration(variables: Variables, name: string): number | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  const parts = /^\d+(:\d{1,2}){1,3}$/.test(value) ? value.split(":").map(Number).reverse() : [Number(value)];
+  const total = parts.reduce((sum, part, index) => sum + part * [1, 60, 3_600, 86_400][index], 0);
+  if (total > 0 && total < Infinity) return total;
+  throw new RangeError(wrong(name, value, "a positive number of seconds, or a time such as 01:30:00"));
+}
+
+/**
  * The variable as a yes or no, or undefined if it is unset or empty.
  * @throws TypeError naming the variable and its value, if it is neither
  */
@@ -54,6 +67,19 @@ export function flag(variables: Variables, name: string): boolean | undefined {
   if (/^(1|true|yes|on)$/i.test(value)) return true;
   if (/^(0|false|no|off)$/i.test(value)) return false;
   throw new TypeError(wrong(name, value, "1 or 0"));
+}
+
+/**
+ * The variable as a signal's name with its `SIG`, `none`, or undefined if it is unset or empty.
+ * @throws TypeError naming the variable and its value, if it is no signal that a program may use
+ */
+export function signalName(variables: Variables, name: string): string | undefined {
+  const value = text(variables, name)?.toUpperCase();
+  if (value === undefined) return undefined;
+  if (value === "NONE") return "none";
+  const signal = value.startsWith("SIG") ? value : `SIG${value}`;
+  if (/^SIG(USR[12]|CONT|HUP|QUIT|URG|WINCH|XCPU|ALRM)$/.test(signal)) return signal;
+  throw new TypeError(wrong(name, value, "a signal such as USR1, or none"));
 }
 
 function wrong(name: string, value: string, expected: string): string {

@@ -18,6 +18,7 @@ import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import type { RankFlag } from "../../strategies/rank_flags.ts";
 import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
 import { atCaller, pointAtCaller } from "../core/at_caller.ts";
+import { activity } from "../core/activity.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { DataLoader } from "../data/data_loader.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
@@ -89,6 +90,8 @@ export class Fabric implements AsyncDisposable {
   #context: RankContext | undefined;
   #modules: FabricModules | undefined;
   #bar: ProgressBar | undefined;
+  /** Steps of optimizers. */
+  #steps = 0;
   /** The checkpoint being written in the background; resolves with what went wrong. */
   #saving: Promise<{ error: unknown } | undefined> = Promise.resolve(undefined);
 
@@ -316,7 +319,11 @@ export class Fabric implements AsyncDisposable {
     options: { model?: Module; retainTape?: boolean } = {},
   ): Promise<tf.Tensor> {
     rejectUnknownOptions("fabric.backward", options, ["model", "retainTape"]);
-    return await (await this.#started("backward")).backward(loss, options);
+    const modules = await this.#started("backward");
+    const outer = activity().enter("backward");
+    const result = await modules.backward(loss, options);
+    activity().restore(outer);
+    return result;
   }
 
   /**
@@ -353,7 +360,17 @@ export class Fabric implements AsyncDisposable {
     step: (...args: A) => R | Promise<R>,
     options: CompileOptions = {},
   ): (...args: A) => Promise<R> {
-    return compileForFabric(step, options, () => this.#modules?.modes() ?? []);
+    const compiled = compileForFabric(step, options, () => this.#modules?.modes() ?? []);
+    if (compiled === step) return compiled;
+    // A recorded step's optimizers do not say that they stepped: whether they do was seen while it was recorded.
+    let trains = false;
+    return async (...args) => {
+      const before = this.#steps;
+      const result = await compiled(...args);
+      if (this.#steps > before) trains = true;
+      else if (trains) this.#countStep();
+      return result;
+    };
   }
 
   /**
@@ -585,9 +602,16 @@ export class Fabric implements AsyncDisposable {
     this.#starting ??= startRank(this.#config, this.#settings, this.#cluster);
     this.#context = await this.#starting;
     this.#modules ??= new FabricModules(this.#context, (optimizer) => {
+      this.#countStep();
       if (this.#callbacks.length > 0) void this.call("onAfterOptimizerStep", { fabric: this, optimizer });
     });
     return this.#context;
+  }
+
+  /** For the launcher, which tells at which step a rank failed. */
+  #countStep(): void {
+    this.#steps++;
+    activity().countStep(this.#steps);
   }
 
   /** With one rank, what needs the accelerator starts it; with several, the user must say when. */

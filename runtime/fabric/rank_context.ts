@@ -10,6 +10,7 @@ import { setLibzmqPath } from "../comm/libzmq_library.ts";
 import { StoreServer } from "../comm/store_server.ts";
 import type { Store } from "../comm/store.ts";
 import { connectStore } from "../comm/connect_store.ts";
+import { activity, MEETING } from "../core/activity.ts";
 import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
 import { selectDevices } from "../devices/select_devices.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
@@ -20,6 +21,7 @@ import { resolvePrecision } from "../precision/resolve_precision.ts";
 import type { Precision } from "../precision/precision.ts";
 import { forkRandom } from "../seed/seed_everything.ts";
 import { Device } from "./device.ts";
+import { groupWatch } from "./group_watch.ts";
 import type { FabricConfig } from "./options.ts";
 
 /** What a rank has once it is started: its device, its ranks, its strategy. */
@@ -112,6 +114,7 @@ async function meet(
   const timeoutMs = settings.rendezvousTimeoutSeconds === undefined
     ? undefined
     : settings.rendezvousTimeoutSeconds * 1000;
+  const before = activity().enter(MEETING);
   if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port }));
   const store = undo.use(await connectStore({ address, port, timeoutMs }));
   const group = await joinProcessGroup({
@@ -121,7 +124,11 @@ async function meet(
     runId: cluster.runId,
     generation: cluster.generation,
     timeoutMs,
+    socketFolder: settings.socketFolder,
+    watch: groupWatch,
     collectiveTimeoutMs: settings.timeoutSeconds === undefined ? undefined : settings.timeoutSeconds * 1000,
   });
+  activity().joined = true;
+  activity().restore(before);
   return { group: undo.use(group), store };
 }

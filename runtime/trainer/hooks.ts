@@ -1,4 +1,5 @@
 import { Callback } from "./callback.ts";
+import { activity } from "../core/activity.ts";
 import { LightningModule } from "./lightning_module.ts";
 import type { Profiler } from "./profiler.ts";
 import type { Trainer } from "./trainer.ts";
@@ -72,10 +73,14 @@ export class HookCaller {
   async module<T>(name: string, f: () => T | Promise<T>): Promise<T> {
     const before = this.current;
     this.current = name;
+    const outer = activity().enter(name);
     const done = this.#profiler?.start(`[LightningModule]${this.#module.constructor.name}.${name}`);
     try {
       const result = f();
-      return result instanceof Promise ? await result : result;
+      const settled = result instanceof Promise ? await result : result;
+      // After a throw it stays, to tell where that was.
+      activity().restore(outer);
+      return settled;
     } finally {
       done?.();
       this.current = before;
@@ -89,6 +94,7 @@ export class HookCaller {
 
   async #run(name: string, list: readonly Implementation[], args: unknown[]): Promise<unknown> {
     const before = this.current;
+    const outer = activity().enter(name);
     let answer: unknown;
     try {
       for (const { call, label } of list) {
@@ -99,6 +105,7 @@ export class HookCaller {
         if (settled !== undefined) answer = settled;
         done?.();
       }
+      activity().restore(outer);
     } finally {
       this.current = before;
     }

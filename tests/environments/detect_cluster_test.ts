@@ -59,9 +59,11 @@ Deno.test("what the launcher sets for a child is what the child reads", () => {
   };
   const settings = {
     ...{ accelerator: "wasm", strategy: "ddp", devices: "0,1", numNodes: 2, precision: "32-true", timeoutSeconds: 1.5 },
-    ...{ rendezvousTimeoutSeconds: 9, maxRestarts: 3, terminalColumns: 120, errorFile: "/tmp/e.json", launcherPid: 77 },
+    ...{ rendezvousTimeoutSeconds: 9, maxRestarts: 3, terminalColumns: 120, pageFile: "/tmp/page", launcherPid: 77 },
     ...{ launchedBy: "command line" as const, silencedWarnings: ["a", "b"], libzmqPath: "/lib/zmq.so", seed: 7 },
     seedWorkers: false,
+    ...{ heartbeatTimeoutSeconds: 3, socketFolder: "/tmp/s", checkpointRecord: "/tmp/c", preemptionSignal: "SIGUSR2" },
+    requeue: false,
   };
   const variables = childEnvironment({ cluster, settings, cudaDevice: "GPU-3" });
   assert.deepEqual(detectCluster(variables), { kind: "launcher", ...cluster });

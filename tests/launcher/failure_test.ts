@@ -22,7 +22,7 @@ Deno.test("what a rank threw is reported with its cause and the user's line", as
   const report = stderr.slice(stderr.indexOf("weft: rank 1 failed with exit code 1"));
   assert.match(report, /^ {2}RangeError: the loss is NaN\n {6}at .*fail\.ts:\d+:\d+/m);
   assert.match(report, /^ {2}Caused by: Error: a bad batch$/m);
-  assert.match(report, /^ {2}at \d{4}-\d\d-\d\dT[\d:.]+Z$/m);
+  assert.match(report, /^ {2}on \S+, \d{4}-\d\d-\d\dT[\d:.]+Z$/m);
 });
 
 Deno.test("a rejection that nobody handles, of something that is no error, is reported too", async () => {

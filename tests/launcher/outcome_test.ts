@@ -13,7 +13,7 @@ const FAILURE = { kind: "failure", rank: 0 } as const;
 Deno.test("a run whose ranks all exit with 0 ends with 0", () => {
   assert.deepEqual(outcomeOf({ processes: run({ code: 0, atMs: 1 }, { code: 0, atMs: 2 }), errors: new Map() }), {
     exitCode: 0,
-    cause: undefined,
+    category: "finished",
   });
 });
 
@@ -56,6 +56,60 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
       reason: { kind: "signal", signal },
       stoppedMs: 5,
     });
-    assert.deepEqual(outcome, { exitCode: code });
+    assert.deepEqual(outcome, { exitCode: code, category: "stopped" });
   });
 }
+
+Deno.test("ranks that stopped and saved make a run that can go on, whatever stopped them", () => {
+  const processes = run({ code: 75, atMs: 9 }, { code: 0, atMs: 9 });
+  for (const reason of [{ kind: "signal", signal: "SIGTERM" }, { kind: "time" }, undefined] as const) {
+    assert.deepEqual(outcomeOf({ processes, errors: new Map(), reason, stoppedMs: 5 }), {
+      exitCode: 75,
+      category: "resumable",
+    });
+  }
+  const one = run({ code: 75, atMs: 9 }, { code: 143, signal: "SIGTERM", atMs: 9 });
+  const reason = { kind: "signal", signal: "SIGTERM" } as const;
+  assert.equal(outcomeOf({ processes: one, errors: new Map(), reason, stoppedMs: 5 }).exitCode, 143);
+});
+
+Deno.test("a run whose time is over without a checkpoint exits as timeout does", () => {
+  const processes = run({ code: 143, signal: "SIGTERM", atMs: 9 });
+  assert.equal(outcomeOf({ processes, errors: new Map(), reason: { kind: "time" }, stoppedMs: 5 }).exitCode, 124);
+});
+
+for (
+  const [how, code, category] of [["frozen", 69, "infrastructure"], ["cut off", 69, "infrastructure"], [
+    "left",
+    1,
+    "rank",
+  ]] as const
+) {
+  Deno.test(`a rank that is ${how} is the cause, although the launcher ended it`, () => {
+    const processes = run({ code: 143, signal: "SIGTERM", atMs: 9 }, { code: 143, signal: "SIGTERM", atMs: 9 });
+    const reason = { kind: "failure", rank: 1, how } as const;
+    const { exitCode, cause, ...rest } = outcomeOf({ processes, errors: new Map(), reason, stoppedMs: 5 });
+    assert.deepEqual([exitCode, rest.category, cause?.rank, cause?.how], [code, category, 1, how]);
+  });
+}
+
+Deno.test("a rank whose peers did not come is told apart from one that failed by itself", () => {
+  const errors = new Map([thrown(0, "CommTimeoutError", 100)]);
+  const { exitCode, category } = outcomeOf({
+    processes: run({ code: 1, atMs: 1 }),
+    errors,
+    reason: FAILURE,
+    stoppedMs: 5,
+  });
+  assert.deepEqual([exitCode, category], [69, "infrastructure"]);
+});
+
+Deno.test("a clock that somebody set does not change which error was first", () => {
+  const processes = run({ code: 1, atMs: 3 }, { code: 1, atMs: 4 });
+  const [first, second] = [thrown(1, "Error", 9_000_000), thrown(0, "Error", 100)];
+  const errors = new Map([
+    [1, { ...first[1], sharedTime: 50 }],
+    [0, { ...second[1], sharedTime: 60 }],
+  ]);
+  assert.equal(outcomeOf({ processes, errors, reason: FAILURE, stoppedMs: 5 }).cause?.rank, 1);
+});

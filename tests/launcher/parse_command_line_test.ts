@@ -38,27 +38,41 @@ Deno.test("every option has its default", () => {
     tee: false,
     timeoutSeconds: undefined,
     rendezvousTimeoutSeconds: undefined,
-    graceSeconds: 10,
+    graceSeconds: undefined,
+    heartbeatTimeoutSeconds: undefined,
+    restartDelaySeconds: undefined,
+    maxTimeSeconds: undefined,
+    preemptionSignal: undefined,
+    errorFile: undefined,
   });
 });
 
 Deno.test("every option can come from its environment variable, and the command line wins", () => {
-  const values: Record<string, string> = { tee: "1", accelerator: "wasm", strategy: "ddp", "log-dir": "/tmp/x" };
+  const values: Record<string, string> = {
+    tee: "1",
+    accelerator: "wasm",
+    strategy: "ddp",
+    "log-dir": "/tmp/x",
+    "preemption-signal": "usr2",
+  };
   const variables = Object.fromEntries(
     LAUNCHER_OPTIONS.map(({ name, variable }) => [variable, values[name] ?? "3"]),
   );
   const line = parseCommandLine(["train.ts"], variables);
   assert(!line.help);
-  const { tee, accelerator, strategy, logDir, mainAddress, precision, ...numbers } = line.options;
-  assert.deepEqual({ tee, accelerator, strategy, logDir, mainAddress, precision }, {
+  const { tee, accelerator, strategy, logDir, mainAddress, precision, errorFile, preemptionSignal, ...numbers } =
+    line.options;
+  assert.deepEqual({ tee, accelerator, strategy, logDir, mainAddress, precision, errorFile, preemptionSignal }, {
     tee: true,
     accelerator: "wasm",
     strategy: "ddp",
     logDir: "/tmp/x",
     mainAddress: "3",
     precision: "3",
+    errorFile: "3",
+    preemptionSignal: "SIGUSR2",
   });
-  assert.deepEqual(Object.values(numbers).map(Number), Array(8).fill(3));
+  assert.deepEqual(Object.values(numbers).map(Number), Array(11).fill(3));
   const both = parseCommandLine(["--timeout", "1.5", "train.ts"], variables);
   assert.equal(!both.help && both.options.timeoutSeconds, 1.5);
 });

@@ -5,12 +5,16 @@ import { stepSchedulers } from "../optimization/schedulers.ts";
 import type { ReadyLoader } from "../loaders.ts";
 import type { Phase } from "../progress.ts";
 import type { Session } from "../session.ts";
+import { activity } from "../../core/activity.ts";
 import { info } from "../../core/messages.ts";
 import { breathe } from "./breathe.ts";
 import { evaluate } from "./evaluation_loop.ts";
 import { canStop } from "./fit_end.ts";
 import { transferFor } from "./transfer.ts";
 import type { ValidationPlan } from "./validation_plan.ts";
+
+/** What a rank does between two batches. */
+const LOADING = "loading a batch";
 
 /** Trains one epoch, or what is left of it, with the validations in it. Returns true if it came to its end. */
 export async function trainEpoch(session: Session, loader: ReadyLoader, plan: ValidationPlan): Promise<boolean> {
@@ -26,7 +30,10 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
 
   let ended = true;
   if (!reachedSteps(session)) {
+    const outer = activity().enter(LOADING);
     for await (const given of loader.iterate({ first: progress.batch })) {
+      activity().restore(outer);
+      activity().setStep(progress.globalStep);
       const batchIdx = progress.batch;
       session.isLastBatch = batchIdx + 1 >= loader.batches;
       const batch = await transfer(given, 0);
@@ -63,7 +70,9 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
         ended = false;
         break;
       }
+      activity().enter(LOADING);
     }
+    activity().restore(outer);
   } else ended = progress.batch >= loader.batches;
 
   // A loader that does not say its length has ended within a window, or before its validation.

@@ -1,0 +1,54 @@
+import { MEETING } from "../runtime/core/activity.ts";
+import type { Observation } from "./rank_watch.ts";
+
+/** A failure that no exit code tells. */
+export interface Stuck {
+  readonly rank: number;
+  /** `frozen`: it is kept from running. `left`: it exited with 0 and the others wait for it. `cut off`: all wait, and nothing arrives. */
+  readonly how: "frozen" | "left" | "cut off";
+}
+
+/** What {@linkcode findStuck} goes by. */
+export interface StuckOptions {
+  /** How long a rank may show no sign of life. */
+  heartbeatMs: number;
+  /** Whether all ranks of the run are among those observed. */
+  isWhole: boolean;
+}
+
+/** After a rank has exited, what it sent may take this long to be used up. */
+const LEFT_MS = 2_000;
+
+/**
+ * Finds what keeps a run from going on although no rank has failed. A pure function. A rank that computes is never found, however long it takes.
+ */
+export function findStuck(ranks: readonly Observation[], options: StuckOptions): Stuck | undefined {
+  const { heartbeatMs, isWhole } = options;
+  const frozen = ranks.find(({ stoppedMs }) => stoppedMs >= heartbeatMs);
+  if (frozen) return { rank: frozen.rank, how: "frozen" };
+  const living = ranks.filter(({ exitCode }) => exitCode === undefined);
+  const gone = ranks.filter(({ exitCode, endedMs }) => exitCode === 0 && endedMs >= LEFT_MS)
+    .sort((a, b) => b.endedMs - a.endedMs);
+  for (const { rank, activity } of gone) {
+    const misses = living.some((other) =>
+      activity.joined
+        ? other.idleMs >= LEFT_MS && (other.activity.collective?.waitsFor ?? rank) === rank
+        : other.activity.operation === MEETING
+    );
+    if (misses) return { rank, how: "left" };
+  }
+  // Even large messages get on all the time. Where some rank still computes, the others rightly wait for it.
+  const wait = isWhole && living.length === ranks.length && ranks.length > 1 &&
+    living.every(({ idleMs, stoppedMs, activity }) => activity.collective && stoppedMs === 0 && idleMs >= heartbeatMs);
+  return wait ? { rank: mostMissed(living), how: "cut off" } : undefined;
+}
+
+/** The rank that is farthest behind; of several the one that most wait for. */
+function mostMissed(ranks: readonly Observation[]): number {
+  const sequence = (rank: Observation) => rank.activity.collective!.sequence;
+  const last = Math.min(...ranks.map(sequence));
+  const waiters = (rank: number) => ranks.filter(({ activity }) => activity.collective!.waitsFor === rank).length;
+  return [...ranks].sort((a, b) =>
+    Number(sequence(a) !== last) - Number(sequence(b) !== last) || waiters(b.rank) - waiters(a.rank)
+  )[0].rank;
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { findStuck } from "../../launcher/find_stuck.ts";
+import type { Observation } from "../../launcher/rank_watch.ts";
+import { MEETING } from "../../runtime/core/activity.ts";
+
+const OPTIONS = { heartbeatMs: 10_000, isWhole: true };
+const rank = (rank: number, facts: Partial<Observation> = {}): Observation => ({
+  ...{ rank, endedMs: 0, stoppedMs: 0, idleMs: 0, activity: { joined: true, progress: 1 } },
+  ...facts,
+});
+const waits = (waitsFor: number | undefined, sequence = 5): Observation["activity"] => ({
+  ...{ joined: true, progress: 1, collective: { kind: "allReduce", sequence, waitsFor } },
+});
+
+Deno.test("a rank that computes is never stuck, nor are those that wait for it", () => {
+  const ranks = [rank(0, { idleMs: 1e9, activity: waits(1) }), rank(1)];
+  assert.equal(findStuck(ranks, OPTIONS), undefined);
+});
+
+Deno.test("a rank that is kept from running is frozen after the heartbeat's timeout", () => {
+  const ranks = (stoppedMs: number) => [rank(0, { idleMs: stoppedMs, activity: waits(1) }), rank(1, { stoppedMs })];
+  assert.equal(findStuck(ranks(9_999), OPTIONS), undefined);
+  assert.deepEqual(findStuck(ranks(10_000), OPTIONS), { rank: 1, how: "frozen" });
+});
+
+Deno.test("a rank that exited with 0 is missed once another waits for it and nothing comes", () => {
+  const gone = rank(1, { exitCode: 0, endedMs: 2_000 });
+  assert.equal(findStuck([rank(0, { idleMs: 1_999, activity: waits(1) }), gone], OPTIONS), undefined);
+  assert.deepEqual(findStuck([rank(0, { idleMs: 2_000, activity: waits(1) }), gone], OPTIONS), {
+    rank: 1,
+    how: "left",
+  });
+  assert.equal(findStuck([rank(0), gone], OPTIONS), undefined, "nobody waits");
+});
+
+Deno.test("of a chain of ranks that wait, the one at its end that left is named", () => {
+  const ranks = [
+    rank(0, { idleMs: 5_000, activity: waits(2) }),
+    rank(1, { exitCode: 0, endedMs: 5_000 }),
+    rank(2, { idleMs: 5_000, activity: waits(1) }),
+  ];
+  assert.deepEqual(findStuck(ranks, OPTIONS), { rank: 1, how: "left" });
+});
+
+Deno.test("a rank that exited with 0 before it met the others is missed by those that wait to meet it", () => {
+  const gone = rank(1, { exitCode: 0, endedMs: 2_000, activity: { joined: false, progress: 0 } });
+  const meeting = { operation: MEETING, joined: false, progress: 0 };
+  assert.deepEqual(findStuck([rank(0, { activity: meeting }), gone], OPTIONS), { rank: 1, how: "left" });
+  assert.equal(findStuck([rank(0, { activity: { ...meeting, operation: undefined } }), gone], OPTIONS), undefined);
+});
+
+Deno.test("where all wait and nothing arrives, a connection is lost: that of the rank that is farthest behind, or most missed", () => {
+  const all = (...sequences: number[]) =>
+    sequences.map((sequence, index) => rank(index, { idleMs: 10_000, activity: waits(index === 2 ? 0 : 2, sequence) }));
+  assert.deepEqual(findStuck(all(5, 5, 5), OPTIONS), { rank: 2, how: "cut off" });
+  assert.deepEqual(findStuck(all(6, 5, 6), OPTIONS), { rank: 1, how: "cut off" });
+  assert.equal(findStuck(all(5, 5, 5), { ...OPTIONS, isWhole: false }), undefined, "others are elsewhere");
+  assert.equal(findStuck([...all(5, 5), rank(2, { idleMs: 9_000, activity: waits(0) })], OPTIONS), undefined);
+});
