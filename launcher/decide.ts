@@ -18,6 +18,8 @@ export interface RankProcess {
   readonly exit?: RankExit;
   /** Whether anything of its process group lives, be it the rank or what it started. */
   readonly alive: boolean;
+  /** Whether it failed only because another rank did, by its own account. Default: false. */
+  readonly isEcho?: boolean;
 }
 
 /** Why the run is being ended. */
@@ -65,13 +67,15 @@ export type Action =
   | { readonly do: "kill" }
   | { readonly do: "finish" };
 
+/** How long to wait for the failure that others are the echo of: the rank may be saving, or telling the others, before it exits. */
+const ECHO_MS = 1_000;
 /** What got KILL and is still there after this time hangs in the kernel: waiting longer would not help. */
 const KILL_TAKES_MS = 5_000;
 
 /**
  * Decides how a run goes on. A pure function of the state: it touches no process.
  *
- * The first rank that fails ends the run, and so does a signal to the launcher: all process groups get TERM, and after the grace time, or at the next
+ * The first rank that fails by itself ends the run, and so does a signal to the launcher: all process groups get TERM, and after the grace time, or at the next
  * signal, KILL. A rank that exits with 0 before the others, or as one that stopped and saved, is no reason to end them, unless they wait for it. What ranks
  * leave behind when the last one has exited is ended the same way.
  */
@@ -81,14 +85,19 @@ export function decide(state: RunState): Action {
   if (!stop) {
     if (signals.length > 0) return { do: "terminate", reason: { kind: "signal", signal: signals[0] } };
     const failed = processes.filter(({ exit }) => exit && exit.code !== 0 && exit.code !== RESUMABLE)
-      .sort((a, b) => a.exit!.atMs - b.exit!.atMs)[0];
-    if (failed) return { do: "terminate", reason: { kind: "failure", rank: failed.rank } };
+      .sort((a, b) => a.exit!.atMs - b.exit!.atMs);
+    const original = failed.find(({ isEcho }) => !isEcho);
+    if (original) return { do: "terminate", reason: { kind: "failure", rank: original.rank } };
+    const echoMs = failed.length > 0 ? failed[0].exit!.atMs + ECHO_MS : Infinity;
+    if (nowMs >= echoMs || failed.length > 0 && processes.every(({ exit }) => exit)) {
+      return { do: "terminate", reason: { kind: "failure", rank: failed[0].rank } };
+    }
     if (!anyAlive) return { do: "finish" };
     if (stuck) return { do: "terminate", reason: { kind: "failure", rank: stuck.rank, how: stuck.how } };
     if (state.failedElsewhere) return { do: "terminate", reason: { kind: "elsewhere" } };
     if (processes.every((process) => process.exit)) return { do: "terminate", reason: { kind: "finished" } };
     if (nowMs >= endMs) return { do: "terminate", reason: { kind: "time" } };
-    return { do: "wait", ms: endMs - nowMs };
+    return { do: "wait", ms: Math.min(endMs, echoMs) - nowMs };
   }
   if (!anyAlive) return { do: "finish" };
   if (stop.killedMs !== undefined) {

@@ -75,6 +75,6 @@ export function failureReport(options: FailureReportOptions): string {
 export function howOf({ how, signal, exitCode }: Pick<FailureCause, "how" | "signal" | "exitCode">): string {
   if (how === "frozen") return "did not run any more (it was stopped by a signal, or its machine froze it)";
   if (how === "left") return "exited with code 0 while the others waited for it";
-  if (how === "cut off") return "lost its connection: all ranks wait, and nothing arrives";
+  if (how === "cut off") return "is cut off, or the rank that it waits for is: all ranks wait, and nothing arrives";
   return signal ? `was killed by ${signal}` : `failed with exit code ${exitCode}`;
 }

@@ -43,12 +43,9 @@ export function findStuck(ranks: readonly Observation[], options: StuckOptions):
   return wait ? { rank: mostMissed(living), how: "cut off" } : undefined;
 }
 
-/** The rank that is farthest behind; of several the one that most wait for. */
+/** The rank that most wait for; of several the one that is farthest behind. Of two ranks that wait for each other, nobody can say whose end of the connection is at fault. */
 function mostMissed(ranks: readonly Observation[]): number {
   const sequence = (rank: Observation) => rank.activity.collective!.sequence;
-  const last = Math.min(...ranks.map(sequence));
   const waiters = (rank: number) => ranks.filter(({ activity }) => activity.collective!.waitsFor === rank).length;
-  return [...ranks].sort((a, b) =>
-    Number(sequence(a) !== last) - Number(sequence(b) !== last) || waiters(b.rank) - waiters(a.rank)
-  )[0].rank;
+  return [...ranks].sort((a, b) => waiters(b.rank) - waiters(a.rank) || sequence(a) - sequence(b))[0].rank;
 }

@@ -43,7 +43,7 @@ export interface LaunchOptions {
   restartDelayMs?: number;
   /** Ends the run after this time as a TERM would, in milliseconds. Default: never. */
   maxTimeMs?: number;
-  /** Where to write a report as JSON if the run does not end well. Default: nowhere. */
+  /** Where to write a report as JSON if the run does not end well, or had to be started again. Default: nowhere. */
   errorFile?: string;
   /** Ends the run as a TERM to the launcher would. */
   signal?: AbortSignal;
@@ -168,7 +168,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
     const { exitCode, category, reason, failure, ranks } = result;
     const signalName = reason?.kind === "signal" ? reason.signal : undefined;
-    if (errorFile !== undefined && exitCode !== 0) {
+    if (errorFile !== undefined && (exitCode !== 0 || earlier.length > 0)) {
       const time = new Date().toISOString();
       const report: ErrorReport = {
         ...{ version: 1, runId, generation, exitCode, category, time, signal: signalName, failure, ranks, earlier },

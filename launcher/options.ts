@@ -102,7 +102,7 @@ export const LAUNCHER_OPTIONS = [
     name: "error-file",
     variable: "WEFT_ERROR_FILE",
     value: "PATH",
-    help: "write a report as JSON there, if the run does not end well",
+    help: "write a report as JSON there, if the run does not end well or had to be restarted",
   },
 ] as const satisfies readonly LauncherOption[];
 

@@ -1,6 +1,7 @@
 import type { Activity } from "../runtime/core/activity_page.ts";
 import { RESUMABLE, UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import type { RankProcess, StopReason } from "./decide.ts";
+import { echoWeight } from "./echo_weight.ts";
 import type { Stuck } from "./find_stuck.ts";
 import type { RankError } from "./rank_error.ts";
 
@@ -53,8 +54,8 @@ const OUT_OF_TIME = 124;
 /**
  * What a run comes to: the exit code of the launcher, and the failure that it comes from.
  *
- * The cause is the earliest failure that is not itself the echo of another: a rank that failed because a peer did (`RankFailedError`) comes after one
- * that failed by itself, even if it exited first, and one that the launcher ended is no failure.
+ * The cause is the earliest failure that is not itself the echo of another ({@linkcode echoWeight}), even if that exited first. A rank that the launcher ended
+ * has not failed.
  */
 export function outcomeOf(run: EndedRun): Outcome {
   const { processes, errors, reason, activities } = run;
@@ -82,7 +83,7 @@ export function outcomeOf(run: EndedRun): Outcome {
       if (!exit || exit.code === 0 || exit.code === RESUMABLE) return [];
       const error = errors.get(rank), ended = exit.atMs >= stoppedMs && exit.signal !== undefined;
       if (ended && !error) return [];
-      const weight = error?.name === "RankFailedError" ? 1 : 0;
+      const weight = echoWeight(error);
       const facts = { rank, how: "failed", error, activity: activities?.get(rank) } as const;
       const cause: FailureCause = ended
         ? { ...facts, exitCode: 1 }

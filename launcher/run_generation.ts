@@ -11,6 +11,7 @@ import { failureReport, howOf } from "./failure_report.ts";
 import { findStuck } from "./find_stuck.ts";
 import { memoryHint, oomKills } from "./out_of_memory.ts";
 import type { OrphanGuard } from "./orphan_guard.ts";
+import { echoWeight } from "./echo_weight.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { processesMarked, signalGroups, stoppedProcesses } from "./process_groups.ts";
 import type { RankError } from "./rank_error.ts";
@@ -94,7 +95,14 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     { intervalMs: lookEveryMs, stopped: stoppedProcesses },
   );
   let elsewhere: string | undefined;
-  const run = await supervise(ranks, {
+  const supervised = ranks.map((rank) => ({
+    ...{ rank: rank.rank, pid: rank.pid, exited: rank.exited },
+    isEcho: () => echoWeight(pages.get(rank.rank)!.error()) > 0,
+    get exit() {
+      return rank.exit;
+    },
+  }));
+  const run = await supervise(supervised, {
     ...{ graceMs: options.graceMs, failureGraceMs: options.failureGraceMs, endMs: options.endMs, lookEveryMs },
     listen: options.listen,
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),

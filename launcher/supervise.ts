@@ -8,6 +8,8 @@ export interface Supervised {
   readonly pid: number;
   readonly exit?: RankProcess["exit"];
   readonly exited: Promise<void>;
+  /** Asked once it has exited: whether it failed only because another rank did. Default: it did not. */
+  readonly isEcho?: () => boolean;
 }
 
 /** Options of {@linkcode supervise}. */
@@ -66,7 +68,10 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
       lookedAt = performance.now();
       stuck = await look();
     }
-    const processes = ranks.map(({ rank, pid, exit }) => ({ rank, exit, alive: living ? living.has(pid) : !exit }));
+    const processes = ranks.map(({ rank, pid, exit, isEcho }) => ({
+      ...{ rank, exit, alive: living ? living.has(pid) : !exit },
+      isEcho: exit !== undefined && exit.code !== 0 && isEcho?.(),
+    }));
     const nowMs = performance.now();
     const action = decide({ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, stop });
     switch (action.do) {
@@ -75,6 +80,7 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
       case "terminate":
         stop = { reason: action.reason, sinceMs: performance.now(), signals: signals.length };
         onStop?.(action.reason);
+        signalGroups(frozenOf(action.reason, ranks), "SIGKILL");
         // A stopped process acts on TERM only when it goes on.
         signalGroups(ranks.map((rank) => rank.pid), "SIGTERM");
         signalGroups(ranks.map((rank) => rank.pid), "SIGCONT");
@@ -87,6 +93,12 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
         await first(changed, stop ? Math.min(action.ms, LOOK_MS) : look ? Math.min(action.ms, lookEveryMs) : action.ms);
     }
   }
+}
+
+/** Who does not run cannot end by itself. If it went on now, it would know nothing of the time that it has missed. */
+function frozenOf(reason: StopReason, ranks: readonly Supervised[]): number[] {
+  if (reason.kind !== "failure" || reason.how !== "frozen") return [];
+  return ranks.filter(({ rank }) => rank === reason.rank).map(({ pid }) => pid);
 }
 
 async function first(event: Promise<void>, ms: number): Promise<void> {

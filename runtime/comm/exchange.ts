@@ -13,6 +13,8 @@ const CONSULT_MS = 1000;
 const BREATH_MS = 10;
 /** How long a wait stays on the event loop's own thread, in short waits, before it moves to another. */
 const PATIENCE_MS = 2;
+/** How long a collective waits until it asks again whether a rank failed. */
+const WATCH_MS = 200;
 const EMPTY = new Uint8Array(0);
 
 /** Options of {@linkcode Exchange}. */
@@ -37,7 +39,7 @@ export interface GroupWatch {
   /** @param rank whose frame is needed next; -1 for any */
   waitsFor(rank: number): void;
   ended(): void;
-  /** A rank that failed without saying so. Asked whenever a collective waits, at least every second. */
+  /** A rank that failed without saying so. Asked again and again while a collective waits. */
   failure(): Error | undefined;
 }
 
@@ -285,7 +287,7 @@ export class Exchange {
         if (this.#failure || this.#signal?.aborted) continue;
         // A thread takes a while to wake this one up, so that at first the short waits are repeated, and others get their turn between.
         if (this.#now() - began < PATIENCE_MS) await this.#breathe();
-        else await this.#transport.wait(this.#deadline - this.#now());
+        else await this.#transport.wait(Math.min(this.#deadline - this.#now(), this.#watch ? WATCH_MS : Infinity));
         this.#lastBreath = this.#now();
       }
       if (this.#failure) throw this.#failure;
@@ -388,8 +390,18 @@ export class Exchange {
   #sayGoodbye(): void {
     this.#control.sign(FrameType.goodbye, this.#signature ? this.#sequence - 1 : this.#sequence, NOTHING);
     this.#control.length = 0;
+    this.#noteWhoLeft();
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank) this.#transport.send(to, this.#control, EMPTY, false);
+      if (to !== this.rank && !this.#left.has(to)) this.#transport.send(to, this.#control, EMPTY, false);
+    }
+  }
+
+  /** Who has left does not listen any more: what is sent to it would linger until the time for that is over. */
+  #noteWhoLeft(): void {
+    for (let arrival; (arrival = this.#transport.receive());) {
+      const { head } = arrival;
+      if (!head.isOurs || !head.belongsTo(this.#generation, this.#token) || head.source >= this.worldSize) continue;
+      if (head.type === FrameType.goodbye) this.#left.set(head.source, head.sequence);
     }
   }
 

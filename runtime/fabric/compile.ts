@@ -1,4 +1,4 @@
-import type { CompileMode } from "../compile/compile_step.ts";
+import { checkCompileMode, type CompileMode } from "../compile/compile_mode.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { tf } from "../tensor/tf.ts";
 
@@ -13,8 +13,6 @@ export interface CompileOptions {
   name?: string;
 }
 
-const MODES: readonly unknown[] = ["auto", "xla", "graph", false];
-
 /** {@linkcode Fabric.compile}. @param dependsOn what the step depends on besides its arguments and variables */
 export function compileForFabric<A extends unknown[], R>(
   step: (...args: A) => R | Promise<R>,
@@ -28,11 +26,7 @@ export function compileForFabric<A extends unknown[], R>(
     );
   }
   const { compile = "auto", name } = options;
-  if (!MODES.includes(compile)) {
-    throw new TypeError(
-      `\`compile\` of \`fabric.compile\` must be "auto", "xla", "graph" or false, but got ${JSON.stringify(compile)}`,
-    );
-  }
+  checkCompileMode("fabric.compile(step, { compile })", compile);
   const plain = step as (...args: A) => Promise<R>;
   if (compile === false) return plain;
   let chosen: ((...args: A) => Promise<R>) | undefined, choosing: Promise<void> | undefined;

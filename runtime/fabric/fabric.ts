@@ -2,6 +2,7 @@ import type { StateFilter } from "./checkpoint_state.ts";
 import { applyState, collectState } from "./checkpoint_state.ts";
 import { callCallbacks } from "./call_callbacks.ts";
 import { compileForFabric, type CompileOptions } from "./compile.ts";
+import { CheckpointRecord, checkpointRecordFile } from "./checkpoint_record.ts";
 import type { Device } from "./device.ts";
 import { FabricModules } from "./fabric_modules.ts";
 import type { FabricModule } from "./fabric_module.ts";
@@ -12,6 +13,7 @@ import { resolveFabricOptions } from "./options.ts";
 import { plannedWorldSize, type RankContext, startRank } from "./rank_context.ts";
 import { type SetupDataloadersOptions, shardLoader } from "./setup_dataloaders.ts";
 import { deliverResult, superviseOwnScript } from "./supervise.ts";
+import { listenForStop, type StopRequest } from "./stop_signals.ts";
 import { allGatherTree, allReduceTree, type Gathered } from "./tree_collectives.ts";
 import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
@@ -37,7 +39,8 @@ import { fromHost, snapshot } from "../tensor/read.ts";
 import { isHostTensor } from "../tensor/host_tensor.ts";
 import type { StateDict, Stateful } from "../tensor/state.ts";
 import type { tf } from "../tensor/tf.ts";
-import { routeMessages } from "../core/messages.ts";
+import { info, routeMessages } from "../core/messages.ts";
+import { requeueJob } from "../../launcher/requeue_job.ts";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { mapTree } from "./map_tree.ts";
@@ -54,6 +57,10 @@ export interface SaveOptions {
   filter?: StateFilter;
   /** Resolve as soon as the state is copied, and write while training goes on; an error comes with the next save or close. Default: false. */
   background?: boolean;
+  /** Names the part of the program that goes on from it, for {@linkcode Fabric.latestCheckpoint}. Default: none. */
+  part?: string;
+  /** Whether a run that is started again can go on from it. Default: true. */
+  isResumable?: boolean;
 }
 
 /** What a model may be: a tfjs layers model or a {@linkcode Module} of one's own. */
@@ -86,6 +93,7 @@ export class Fabric implements AsyncDisposable {
   readonly #config: FabricConfig;
   readonly #callbacks: object[];
   readonly #log: MetricLog;
+  readonly #record: CheckpointRecord;
   #starting: Promise<RankContext> | undefined;
   #context: RankContext | undefined;
   #modules: FabricModules | undefined;
@@ -109,6 +117,7 @@ export class Fabric implements AsyncDisposable {
     } catch (error) {
       throw atCaller(error, Fabric);
     }
+    this.#record = new CheckpointRecord(checkpointRecordFile(this.#settings, this.#cluster));
     this.#callbacks = [...this.#config.callbacks];
     this.#log = new MetricLog(this.isGlobalZero ? this.#config.loggers : []);
   }
@@ -148,6 +157,11 @@ export class Fabric implements AsyncDisposable {
   /** The name of the strategy in use. @throws Error before {@linkcode launch} */
   get strategy(): string {
     return this.#launched("strategy").strategy.name;
+  }
+
+  /** How often the run was started again after a failure, or by the cluster. */
+  get restartCount(): number {
+    return this.#cluster.generation;
   }
 
   /** All loggers. They write on rank 0 only. */
@@ -198,7 +212,8 @@ export class Fabric implements AsyncDisposable {
     if (this.#settings.launchedBy !== "script") return result;
     if (this.isGlobalZero) await deliverResult(context.store!, result);
     await this.close();
-    Deno.exit(0);
+    // With the code that was set, e.g. by a Trainer that was stopped.
+    Deno.exit();
   }
 
   /**
@@ -224,6 +239,30 @@ export class Fabric implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Calls `listener` once, when somebody wants the program to stop: at the first Ctrl-C, SIGTERM or preemption signal of the cluster, which then do not
+   * end it. A second Ctrl-C or SIGTERM does. Disposing stops it. Only the rank that got the signal is called: what all are to do at
+   * the same step, they agree on by {@linkcode raiseFlag}.
+   * @param options `preemptionSignal`: e.g. `SIGUSR2`, or `none`. Default: WEFT_PREEMPTION_SIGNAL, else `SIGUSR1`
+   */
+  onStopRequest(
+    listener: (request: StopRequest) => void,
+    options: { preemptionSignal?: string } = {},
+  ): Disposable {
+    rejectUnknownOptions("fabric.onStopRequest", options, ["preemptionSignal"]);
+    return listenForStop(listener, { settings: this.#settings, ...options });
+  }
+
+  /**
+   * Puts the Slurm job back into the queue, from rank 0, after everything is saved. Does nothing elsewhere, under the launcher (which does it by
+   * itself), or with WEFT_REQUEUE=0.
+   */
+  async requeue(): Promise<void> {
+    const job = /^slurm-(\d+)\./.exec(this.#cluster.runId)?.[1];
+    if (this.#cluster.kind !== "slurm" || !this.isGlobalZero || this.#settings.requeue === false || !job) return;
+    info(await requeueJob(job));
   }
 
   // Setting up
@@ -498,7 +537,8 @@ export class Fabric implements AsyncDisposable {
       const collected = collectState(state, options.filter);
       if (this.isGlobalZero) {
         // Read back before this resolves, so that training may go on while the file is written.
-        const writing = writeCheckpoint(filePath(path), await snapshot(collected) as StateDict);
+        const writing = writeCheckpoint(filePath(path), await snapshot(collected) as StateDict)
+          .then(() => options.isResumable === false ? undefined : this.#record.add(filePath(path), options.part ?? ""));
         if (options.background) this.#saving = writing.then(() => undefined, (error) => ({ error }));
         else await writing;
       }
@@ -517,6 +557,29 @@ export class Fabric implements AsyncDisposable {
     const outcome = await this.#saving;
     this.#saving = Promise.resolve(undefined);
     if (outcome) throw outcome.error;
+  }
+
+  /**
+   * The newest checkpoint of this run that is complete, from before it was started again; undefined if there is none, or it was not.
+   * All ranks call it and get rank 0's answer.
+   * @param options `part`: only those that {@linkcode save} was told this `part` of. Default: all
+   *
+   * @example
+   * ```ts
+   * const fabric = new Fabric();
+   * await fabric.launch();
+   * const state = { step: 0 };
+   * const path = await fabric.latestCheckpoint();
+   * if (path !== undefined) await fabric.load(path, state);
+   * await fabric.close();
+   * ```
+   */
+  async latestCheckpoint(options: { part?: string } = {}): Promise<string | undefined> {
+    rejectUnknownOptions("fabric.latestCheckpoint", options, ["part"]);
+    if (this.restartCount === 0) return undefined;
+    const { group } = await this.#startedContext("latestCheckpoint");
+    const own = this.isGlobalZero ? await this.#record.newest(options.part) ?? null : null;
+    return await group.broadcastObject(own) ?? undefined;
   }
 
   /**

@@ -37,7 +37,7 @@ export async function superviseOwnScript<T>(config: FabricConfig, options: { wan
       if (bytes) result = decodeObject(bytes) as T;
     },
   });
-  if (!options.wantsResult || report.stoppedBy) Deno.exit(report.exitCode);
+  if (!options.wantsResult || report.stoppedBy || report.category === "resumable") Deno.exit(report.exitCode);
   if (report.exitCode === 0) return result as T;
   const { cause } = report;
   throw new Error(

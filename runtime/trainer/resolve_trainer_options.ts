@@ -2,6 +2,7 @@ import { type Duration, parseDuration } from "./duration.ts";
 import type { Profiler } from "./profiler.ts";
 import { SimpleProfiler } from "./simple_profiler.ts";
 import type { BatchLimit, TrainerConfig, TrainerOptions } from "./trainer_options.ts";
+import { checkCompileMode } from "../compile/compile_mode.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { Logger } from "../loggers/logger.ts";
 
@@ -34,6 +35,7 @@ const NAMES: readonly (keyof TrainerOptions)[] = [
   "accumulateGradBatches",
   "gradientClipVal",
   "gradientClipAlgorithm",
+  "compile",
   "deterministic",
   "benchmark",
   "inferenceMode",
@@ -46,6 +48,8 @@ const NAMES: readonly (keyof TrainerOptions)[] = [
   "reloadDataloadersEveryNEpochs",
   "defaultRootDir",
   "enableAutologHparams",
+  "preemptionSignal",
+  "requeue",
 ];
 
 /**
@@ -104,6 +108,8 @@ export function resolveTrainerOptions(options: TrainerOptions): TrainerConfig {
       `\`Trainer({ gradientClipAlgorithm })\` must be "norm" or "value", but got ${JSON.stringify(algorithm)}`,
     );
   }
+  const compile = options.compile ?? "auto";
+  checkCompileMode("Trainer({ compile })", compile);
   return Object.freeze({
     fabric: Object.freeze({
       accelerator: options.accelerator,
@@ -138,6 +144,7 @@ export function resolveTrainerOptions(options: TrainerOptions): TrainerConfig {
     accumulateGradBatches: whole("accumulateGradBatches", options.accumulateGradBatches ?? 1, 1),
     gradientClipVal: options.gradientClipVal,
     gradientClipAlgorithm: algorithm,
+    compile,
     deterministic: options.deterministic ?? false,
     inferenceMode: options.inferenceMode ?? true,
     useDistributedSampler: options.useDistributedSampler ?? true,
@@ -151,8 +158,19 @@ export function resolveTrainerOptions(options: TrainerOptions): TrainerConfig {
     ),
     defaultRootDir: options.defaultRootDir ?? ".",
     enableAutologHparams: options.enableAutologHparams ?? true,
+    preemptionSignal: signal(options.preemptionSignal),
+    requeue: options.requeue ?? true,
     maxEpochsIsDefault: options.maxEpochs === undefined && !open && !fastDevRun,
   });
+}
+
+function signal(name: string | undefined): string | undefined {
+  if (name === undefined || name === "none" || /^SIG(USR[12]|CONT|HUP|QUIT|URG|WINCH|XCPU|ALRM)$/.test(name)) {
+    return name;
+  }
+  throw new TypeError(
+    `\`Trainer({ preemptionSignal })\` must be a signal such as "SIGUSR1", or "none", but got ${JSON.stringify(name)}`,
+  );
 }
 
 function rejectWithBarebones(options: TrainerOptions): void {

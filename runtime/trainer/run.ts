@@ -14,6 +14,7 @@ import { evaluate } from "./loops/evaluation_loop.ts";
 import { canValidate, runFit } from "./loops/fit_loop.ts";
 import { predictAll } from "./loops/prediction_loop.ts";
 import { clipGradientsOf } from "./optimization/clip.ts";
+import { type Optimize, optimizeFor } from "./optimization/compiled.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
 import { manualBackward } from "./optimization/manual.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
@@ -28,6 +29,7 @@ import type { Trainer } from "./trainer.ts";
 import type { TrainerConfig } from "./trainer_options.ts";
 import { sayDevices } from "./say_devices.ts";
 import { validateRequest } from "./validate_request.ts";
+import { RESUMABLE } from "../core/exit_codes.ts";
 import { info, warn } from "../core/messages.ts";
 import type { Fabric } from "../fabric/fabric.ts";
 import type { FabricModule } from "../fabric/fabric_module.ts";
@@ -64,8 +66,11 @@ export class Run implements Session {
   readonly loaders: LoaderSet;
   readonly stop: StopControl;
   readonly saves: BackgroundSaves = new BackgroundSaves();
+  /** Which of the program's fits this is, so that each goes on from its own checkpoints when the program is started again. */
+  readonly part: string;
   readonly #request: RunRequest;
   #model: FabricModule<LightningModule> | undefined;
+  #optimize: Optimize | undefined;
   optimizers: readonly LightningOptimizer[] = [];
   schedulers: readonly SchedulerConfig[] = [];
   stage: RunningStage | undefined;
@@ -94,6 +99,7 @@ export class Run implements Session {
     this.accumulateGradBatches = config.accumulateGradBatches;
     this.#request = request;
     this.stop = new StopControl(fabric);
+    this.part = `fit ${this.task === "fit" ? ++fits : fits}`;
     this.#attach();
     try {
       this.callbacks = mergeCallbacks(parts.callbacks, this.module.configureCallbacks());
@@ -130,9 +136,18 @@ export class Run implements Session {
     return this.#model!;
   }
 
+  get optimize(): Optimize {
+    return this.#optimize ??= optimizeFor(this);
+  }
+
   /** Does what was asked. */
   async execute(): Promise<unknown> {
-    using signals = this.task === "fit" ? listenForSignals(() => this.stop.interrupt()) : undefined;
+    using signals = this.task === "fit"
+      ? listenForSignals(this.fabric, {
+        preemptionSignal: this.config.preemptionSignal,
+        onRequest: (request) => this.stop.interrupt(request),
+      })
+      : undefined;
     void signals;
     try {
       const checkpoint = await this.#prepare();
@@ -184,7 +199,7 @@ export class Run implements Session {
     if (fabric.worldSize > 1) await fabric.barrier();
     await hooks.module("configureModel", () => module.configureModel());
 
-    const path = await findCheckpoint(this.trainer, this.#request.ckptPath);
+    const path = await this.#resumable() ?? await findCheckpoint(this.trainer, this.#request.ckptPath);
     this.ckptPath = path;
     const checkpoint = path === undefined ? undefined : await this.#read(path);
     if (checkpoint) await restoreModel(this, checkpoint, { weightsOnly: task !== "fit" });
@@ -201,6 +216,12 @@ export class Run implements Session {
     if (datamodule && mine(datamodule.prepareDataPerNode)) await datamodule.prepareData();
     if (mine(module.prepareDataPerNode)) await hooks.module("prepareData", () => module.prepareData());
     if (fabric.worldSize > 1) await fabric.barrier();
+  }
+
+  /** What the same fit saved last, before the run was started again. It is farther than where the user would have it begin. */
+  async #resumable(): Promise<string | undefined> {
+    if (this.task !== "fit" || this.fabric.restartCount === 0) return undefined;
+    return await this.fabric.latestCheckpoint({ part: this.part });
   }
 
   async #read(path: string): Promise<CheckpointState> {
@@ -284,7 +305,8 @@ export class Run implements Session {
     // A callback that saves checkpoints has done so.
     if (this.task === "fit" && config.enableCheckpointing && !trainer.checkpointCallback) {
       const path = join(trainer.logDir, "checkpoints", "interrupted.ckpt");
-      await fabric.save(path, await collectCheckpoint(this, { weightsOnly: false, thisRankOnly: false }));
+      const checkpoint = await collectCheckpoint(this, { weightsOnly: false, thisRankOnly: false });
+      await fabric.save(path, checkpoint, { part: this.part });
       info(
         `Interrupted in epoch ${progress.epoch} after step ${progress.globalStep}. Continue with \`trainer.fit(model, { ckptPath: ${
           JSON.stringify(path)
@@ -292,6 +314,11 @@ export class Run implements Session {
       );
     }
     await this.#finish("interrupted");
+    if (this.task === "fit" && config.enableCheckpointing) {
+      // For whoever started the program, unless it chooses another code.
+      Deno.exitCode = RESUMABLE;
+      if (this.stop.isPreempted && config.requeue) await fabric.requeue();
+    }
     return this.task === "fit" ? "interrupted" : [];
   }
 
@@ -332,6 +359,9 @@ export class Run implements Session {
     if (this.datamodule) attachDataModule(this.datamodule, undefined);
   }
 }
+
+/** How many fits this program has begun. */
+let fits = 0;
 
 /** Fabrics that have met their ranks. */
 const launched = new WeakSet<Fabric>();

@@ -1,27 +1,16 @@
 import { info } from "../core/messages.ts";
+import type { Fabric } from "../fabric/fabric.ts";
+import type { StopRequest } from "../fabric/stop_signals.ts";
 
-/** Exit code of a process that a signal ended: 128 and its number. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
-
-/**
- * Listens for Ctrl-C and SIGTERM: the first calls `onFirst`, the second ends the process. Disposing stops it.
- */
-export function listenForSignals(onFirst: () => void): Disposable {
-  let asked = false;
-  const listeners = (Object.keys(EXIT_CODES) as (keyof typeof EXIT_CODES)[]).map((signal) => {
-    const listener = () => {
-      if (asked) Deno.exit(EXIT_CODES[signal]);
-      asked = true;
-      info(`Received ${signal}: stopping after this training step. Once more to abort.`);
-      onFirst();
-    };
-    try {
-      Deno.addSignalListener(signal, listener);
-    } catch {
-      // Windows has no SIGTERM.
-      return () => {};
-    }
-    return () => Deno.removeSignalListener(signal, listener);
-  });
-  return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
+/** Says that a fit will stop, and calls `onRequest`, when somebody wants it to. Disposing stops listening. */
+export function listenForSignals(
+  fabric: Fabric,
+  options: { preemptionSignal: string | undefined; onRequest: (request: StopRequest) => void },
+): Disposable {
+  const { preemptionSignal, onRequest } = options;
+  return fabric.onStopRequest((request) => {
+    const more = request.isPreemption ? "" : " Once more to abort.";
+    info(`Received ${request.signal}: stopping after this training step.${more}`);
+    onRequest(request);
+  }, { preemptionSignal });
 }

@@ -12,6 +12,7 @@ export class Interruption extends Error {
 export class StopControl {
   readonly #fabric: Fabric;
   #interrupted = false;
+  #preempted = false;
   #agreedStop = false;
   #agreedInterrupt = false;
   #raised = false;
@@ -24,9 +25,15 @@ export class StopControl {
     this.#fabric = fabric;
   }
 
-  /** The user wants to end the run after this step. */
-  interrupt(): void {
+  /** The user, or the cluster, wants to end the run after this step. */
+  interrupt(options: { isPreemption: boolean } = { isPreemption: false }): void {
     this.#interrupted = true;
+    this.#preempted ||= options.isPreemption;
+  }
+
+  /** Whether the cluster wanted it: the same on all ranks once they have agreed. */
+  get isPreempted(): boolean {
+    return this.#preempted;
   }
 
   /** The same on all ranks: whether they want to stop. */
@@ -83,11 +90,13 @@ export class StopControl {
     const ranks = await this.#fabric.allGatherObjects({
       stop: this.shouldStop,
       interrupted: this.#interrupted,
+      preempted: this.#preempted,
       validate: this.#wantsValidation,
     });
     this.#wantsValidation = false;
     this.#agreedValidation ||= ranks.some(({ validate }) => validate);
     this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);
+    this.#preempted = ranks.some(({ preempted }) => preempted);
     this.#agreedInterrupt = ranks.some(({ interrupted }) => interrupted);
   }
 }

@@ -167,7 +167,11 @@ export class Trainer extends TrainerState implements AsyncDisposable {
     }
     await run.saves.settled();
     const save = async () =>
-      await this.fabric.save(path, await collectCheckpoint(run, { weightsOnly, thisRankOnly }), { background });
+      await this.fabric.save(path, await collectCheckpoint(run, { weightsOnly, thisRankOnly }), {
+        ...{ background, part: run.part },
+        // Of a fit that is over nothing is left to do.
+        isResumable: !weightsOnly && run.task === "fit" && run === this.current,
+      });
     if (!background) return await finish(save());
     try {
       await save();

@@ -1,6 +1,7 @@
 import type { Callback } from "./callback.ts";
 import type { Duration } from "./duration.ts";
 import type { Profiler } from "./profiler.ts";
+import type { CompileMode } from "../compile/compile_mode.ts";
 import type { FabricOptions } from "../fabric/options.ts";
 import type { Logger } from "../loggers/logger.ts";
 
@@ -56,6 +57,12 @@ export interface TrainerOptions
   gradientClipVal?: number;
   /** Clip the norm of all gradients, or every value. Default: `"norm"`. */
   gradientClipAlgorithm?: "norm" | "value";
+  /**
+   * Record `trainingStep`, the backward pass and the update of the parameters once and run them as one call, where TensorFlow computes
+   * (`cpu`, `cuda`). `"auto"` runs the first steps as a graph and by XLA and keeps the faster. docs/compiled_steps.md tells what can be
+   * recorded; what cannot runs op by op, and one warning says why. Default: `"auto"`.
+   */
+  compile?: CompileMode;
   /** Warn where results may differ from run to run. cpu and wasm are deterministic in any case. Default: false. */
   deterministic?: boolean | "warn";
   /** Accepted for ported programs: there is no autotuner to switch on. Default: false. */
@@ -80,6 +87,10 @@ export interface TrainerOptions
   defaultRootDir?: string;
   /** Give hyperparameters to the loggers. Default: true. */
   enableAutologHparams?: boolean;
+  /** The signal by which the cluster says that it wants the machine back: fit saves and stops, as at SIGTERM. `"none"`: there is none. Default: `"SIGUSR1"`. */
+  preemptionSignal?: `SIG${string}` | "none";
+  /** After the preemption signal, put the Slurm job back into the queue; it then goes on from where it was. Default: true. */
+  requeue?: boolean;
 }
 
 /** {@linkcode TrainerOptions}, checked, with the defaults filled in. */
@@ -109,6 +120,7 @@ export interface TrainerConfig {
   readonly accumulateGradBatches: number;
   readonly gradientClipVal: number | undefined;
   readonly gradientClipAlgorithm: "norm" | "value";
+  readonly compile: CompileMode;
   readonly deterministic: boolean | "warn";
   readonly inferenceMode: boolean;
   readonly useDistributedSampler: boolean;
@@ -118,6 +130,9 @@ export interface TrainerConfig {
   readonly reloadDataloadersEveryNEpochs: number;
   readonly defaultRootDir: string;
   readonly enableAutologHparams: boolean;
+  /** undefined: what the environment says. */
+  readonly preemptionSignal: string | undefined;
+  readonly requeue: boolean;
   /** `maxEpochs` was not given and nothing else ends the training. */
   readonly maxEpochsIsDefault: boolean;
 }

@@ -12,9 +12,9 @@ class Run {
     this.processes = Array.from({ length: ranks }, (_, rank) => ({ rank, alive: true }));
   }
 
-  exit(rank: number, code: number, options: { leaves?: boolean; signal?: string } = {}): this {
-    const { leaves = false, signal } = options;
-    this.processes[rank] = { rank, exit: { code, signal, atMs: this.nowMs }, alive: leaves };
+  exit(rank: number, code: number, options: { leaves?: boolean; signal?: string; isEcho?: boolean } = {}): this {
+    const { leaves = false, signal, isEcho } = options;
+    this.processes[rank] = { rank, exit: { code, signal, atMs: this.nowMs }, alive: leaves, isEcho };
     return this;
   }
 
@@ -29,9 +29,9 @@ class Run {
   }
 
   /** Decides, and carries it out on the fake table's behalf. */
-  next(): Action {
+  next(more: Partial<RunState> = {}): Action {
     const { processes, signals, nowMs, stop } = this;
-    const action = decide({ processes, signals, nowMs, stop, graceMs: 10_000 });
+    const action = decide({ processes, signals, nowMs, stop, graceMs: 10_000, ...more });
     if (action.do === "terminate") {
       this.stop = { reason: action.reason, sinceMs: this.nowMs, signals: this.signals.length };
     }
@@ -97,4 +97,38 @@ Deno.test("a failed rank's children are ended though the rank itself is gone", (
   assert.equal(run.exit(0, 1, { leaves: true }).next().do, "terminate");
   assert.equal(run.next().do, "wait");
   assert.deepEqual(run.pass(10_000).next(), { do: "kill" });
+});
+
+Deno.test("a rank that failed because another did is waited for the other, for a second", () => {
+  const run = new Run(3);
+  run.exit(2, 1, { isEcho: true });
+  assert.deepEqual(run.next(), { do: "wait", ms: 1_000 });
+  assert.deepEqual(run.pass(400).exit(0, 3).next(), { do: "terminate", reason: { kind: "failure", rank: 0 } });
+  const alone = new Run(2);
+  alone.exit(1, 1, { isEcho: true }).next();
+  assert.deepEqual(alone.pass(1_000).next(), { do: "terminate", reason: { kind: "failure", rank: 1 } });
+  const all = new Run(2);
+  all.exit(1, 1, { isEcho: true }).pass(3).exit(0, 1, { isEcho: true });
+  assert.deepEqual(all.next(), { do: "terminate", reason: { kind: "failure", rank: 1 } });
+  assert.deepEqual(all.next(), { do: "finish" });
+});
+
+Deno.test("ranks that stopped and saved are no failure", () => {
+  const run = new Run(2);
+  assert.equal(run.exit(0, 75).next().do, "wait");
+  assert.deepEqual(run.exit(1, 75).next(), { do: "finish" });
+});
+
+Deno.test("a rank that is stuck ends the run, and after a failure the ranks get KILL sooner", () => {
+  const run = new Run(2);
+  const stuck = { rank: 1, how: "frozen" } as const;
+  assert.deepEqual(run.next({ stuck }), { do: "terminate", reason: { kind: "failure", rank: 1, how: "frozen" } });
+  assert.deepEqual(run.next({ failureGraceMs: 3_000 }), { do: "wait", ms: 3_000 });
+  assert.deepEqual(run.pass(3_000).next({ failureGraceMs: 3_000 }), { do: "kill" });
+});
+
+Deno.test("a run ends when its time is over, and when it failed on another host", () => {
+  assert.deepEqual(new Run(1).pass(4).next({ endMs: 10 }), { do: "wait", ms: 6 });
+  assert.deepEqual(new Run(1).pass(10).next({ endMs: 10 }), { do: "terminate", reason: { kind: "time" } });
+  assert.deepEqual(new Run(1).next({ failedElsewhere: true }), { do: "terminate", reason: { kind: "elsewhere" } });
 });

@@ -34,12 +34,12 @@ async function run(
   return { code: (await child.status).code, out, err };
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`the first ${signal} ends a fit after the step with a checkpoint, from which it goes on`, async () => {
+for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1"] as const) {
+  Deno.test(`the first ${signal} ends a fit after the step with a checkpoint, from which it goes on, and a code that says so`, async () => {
     const folder = await Deno.makeTempDir();
     try {
       const { code, out, err } = await run(folder, "long", [signal]);
-      assert.equal(code, 0, err);
+      assert.equal(code, 75, err);
       const [, steps] = /interrupted (\d+) true/.exec(out) ?? assert.fail(out + err);
       const resumed = await run(folder, "resume", []);
       assert.equal(resumed.code, 0, resumed.err);

@@ -1,4 +1,4 @@
-import { optimize, type Window } from "../optimization/automatic.ts";
+import type { Window } from "../optimization/automatic.ts";
 import { runManually } from "../optimization/manual.ts";
 import { finishWindow } from "../optimization/unfinished_window.ts";
 import { stepSchedulers } from "../optimization/schedulers.ts";
@@ -42,11 +42,12 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
 
       const window = windowOf(session, loader);
       const { outputs, stepped } = session.module.automaticOptimization
-        ? await optimize(session, batch, batchIdx, window)
+        ? await session.optimize(batch, batchIdx, window)
         : await runManually(session, batch, batchIdx);
       if (stepped) progress.globalStep++;
       if (stepped && session.module.automaticOptimization) progress.optimizerSteps++;
       progress.microBatch = window.isLast ? 0 : progress.microBatch + 1;
+      activity().setStep(progress.globalStep);
       progress.batch++;
       progress.totalBatches++;
       if (stepped) await stepSchedulers(session, { interval: "step", plateau: false });

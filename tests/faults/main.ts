@@ -1,0 +1,32 @@
+/** `deno task test:faults --runs 1000 [--seed N] [--concurrency N] [--train SHARE]`: many faults, drawn at random. Exits with 1 if anything is wrong. */
+import { parseArgs } from "node:util";
+import { drawFaults } from "./draw_faults.ts";
+import { faultTable } from "./fault_table.ts";
+import { runFaults } from "./run_faults.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: {
+    runs: { type: "string", default: "1000" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
+    concurrency: { type: "string", default: "2" },
+    train: { type: "string", default: "0.3" },
+  },
+});
+const [runs, seed, concurrency] = [values.runs, values.seed, values.concurrency].map(Number);
+console.log(`${runs} faults by seed ${seed}`);
+const faults = drawFaults({ seed, runs, canMount: Deno.uid() === 0, trainShare: Number(values.train) });
+let done = 0;
+const results = await runFaults(faults, {
+  concurrency,
+  onResult: ({ fault, problems, output }, index) => {
+    done++;
+    if (problems.length > 0) {
+      console.log(`fault ${index} ${JSON.stringify(fault)}:\n  ${problems.join("\n  ")}\n${output}`);
+    } else if (done % 50 === 0) console.log(`${done} of ${runs}`);
+  },
+});
+console.log(faultTable(results));
+const wrong = results.filter(({ problems }) => problems.length > 0).length;
+console.log(`${runs} faults by seed ${seed}: ${wrong} wrong`);
+Deno.exit(wrong > 0 ? 1 : 0);
