@@ -7,7 +7,7 @@ import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, type FailedGeneration, writeErrorReport } from "./error_report.ts";
 import { hostStore, isLoopback } from "./host_store.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
-import type { Category, FailureCause } from "./outcome.ts";
+import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
 import { requeueJob } from "./requeue_job.ts";
 import { afterGeneration } from "./restart_policy.ts";
 import { type GenerationResult, runGeneration } from "./run_generation.ts";
@@ -162,7 +162,12 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
     );
     earlier.push({ generation, failure: result.failure });
     before = result.cause;
-    await listening.sleep(next.delayMs);
+    const stop = await listening.sleep(next.delayMs);
+    if (stop === undefined) continue;
+    const reason = { kind: "signal", signal: stop } as const;
+    result = { ...result, ...outcomeOf({ processes: [], errors: new Map(), reason }), reason };
+    await finish({ restarts, generation });
+    return { exitCode: result.exitCode, category: result.category, cause: before, restarts, stoppedBy: stop };
   }
 
   async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
@@ -237,15 +242,16 @@ function collectSignals(abort: AbortSignal | undefined, preemptionSignal: Deno.S
       for (const signal of early.splice(0)) listener(signal);
       return { [Symbol.dispose]: () => forward = keep };
     },
-    /** Waits, but not beyond a signal. */
-    async sleep(ms: number): Promise<void> {
-      if (early.length > 0) return;
+    /** Waits, but not beyond a signal, which it returns. */
+    async sleep(ms: number): Promise<string | undefined> {
+      if (early.length > 0) return early[0];
       let timer;
       await new Promise<void>((resolve) => {
         wake = resolve;
         timer = setTimeout(resolve, ms);
       });
       clearTimeout(timer);
+      return early[0];
     },
     [Symbol.dispose]() {
       listening[Symbol.dispose]();
