@@ -1,10 +1,11 @@
 import type { TensorflowBinding } from "../accelerators/tensorflow/binding.ts";
 import { info, warn } from "../core/messages.ts";
 import { gradientOf } from "../tensor/gradients.ts";
-import { stepRecorder } from "../tensor/step_recording.ts";
+import { type StepOutcome, stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
 import type { tf } from "../tensor/tf.ts";
 import { tensorsIn } from "../tensor/tree.ts";
+import type { CompileMode } from "./compile_mode.ts";
 import { difference } from "./difference.ts";
 import { inScope } from "./in_scope.ts";
 import { Program } from "./program.ts";
@@ -12,9 +13,6 @@ import { Recorder, registeredVariables } from "./recorder.ts";
 import type { Obstacle, Recording } from "./recording.ts";
 import { signatureOf } from "./signature.ts";
 import { unshareVariables } from "./unshare_variables.ts";
-
-/** How a step is compiled: `"auto"` measures a graph and XLA and keeps the faster; false leaves it as it is. */
-export type CompileMode = "auto" | "xla" | "graph" | false;
 
 /** Options of {@linkcode compileStep}. */
 export interface CompileStepOptions {
@@ -115,9 +113,9 @@ class CompiledStep<A extends unknown[], R> {
     const entry = signature.entries.find((entry) => holds(entry, dependencies));
     if (entry?.program?.isUsable) {
       signature.attempts = 0;
-      const returned = await entry.program.run(tensors);
+      const done = await entry.program.run(tensors) as Done<R>;
       if (!this.#reported) this.#report(entry.program);
-      return returned as R;
+      return handedOut(done);
     }
     if (entry?.program) this.#drop(signature, entry);
     if (this.#programs >= MOST_PROGRAMS) return await this.#tooMany(args);
@@ -136,14 +134,30 @@ class CompiledStep<A extends unknown[], R> {
     noGrad(() => unshareVariables(this.#binding));
     const trainable = [...registeredVariables()].map((variable) => [variable, variable.trainable] as const);
     const recorder = new Recorder(this.#binding, tensors);
-    const returned = await recorder.run(() => inScope(() => this.#step(...args)));
-    const recording = recorder.finish(returned);
+    const done = await recorder.run(() =>
+      inScope(async (): Promise<Done<R>> => ({ returned: await this.#step(...args), outcomes: recorder.outcomes }))
+    );
+    const recording = recorder.finish(done);
+    this.#judge(recording, { signature, dependencies, before, trainable });
+    return handedOut(done);
+  }
+
+  /** Makes of a recording what can be made of it: a program, if it is like the one before. */
+  #judge(
+    recording: Recording | Obstacle,
+    { signature, dependencies, before, trainable }: {
+      signature: Signature;
+      dependencies: readonly unknown[];
+      before: Entry | undefined;
+      trainable: Entry["trainable"];
+    },
+  ): void {
     signature.attempts++;
     const obstacle = "reason" in recording ? recording : undefined;
     if (obstacle && !obstacle.passing) this.#giveUp(signature, obstacle);
     if (obstacle) {
       if (signature.attempts >= MOST_ATTEMPTS) this.#giveUp(signature, obstacle);
-      return returned;
+      return;
     }
     const entry: Entry = { recording: recording as Recording, dependencies, trainable };
     const change = before && difference(before.recording, entry.recording);
@@ -156,7 +170,6 @@ class CompiledStep<A extends unknown[], R> {
       signature.entries.push(entry);
       if (before && !change) this.#makeProgram(signature, entry);
     }
-    return returned;
   }
 
   #makeProgram(signature: Signature, entry: Entry): void {
@@ -202,6 +215,18 @@ class CompiledStep<A extends unknown[], R> {
     );
     return await this.#step(...args);
   }
+}
+
+/** What a step did that somebody waits for. */
+interface Done<R> {
+  readonly returned: R;
+  readonly outcomes: readonly StepOutcome[];
+}
+
+/** Gives the outcomes to their receivers, and the rest back. */
+function handedOut<R>({ returned, outcomes }: Done<R>): R {
+  for (const { receiver, tensors, note } of outcomes) receiver.receiveOutcome(tensors, note);
+  return returned;
 }
 
 /** Whether a recording may stand for the step that is about to run. */

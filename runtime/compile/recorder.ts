@@ -2,7 +2,14 @@ import type { TensorflowBinding } from "../accelerators/tensorflow/binding.ts";
 import { DataType } from "../accelerators/tensorflow/data_types.ts";
 import type { ExecutedOp, HostValues, OpObserver } from "../accelerators/tensorflow/op_observer.ts";
 import { gradientOf } from "../tensor/gradients.ts";
-import { type Exchange, recordedBy, type StepRecorder, stepRecorder } from "../tensor/step_recording.ts";
+import {
+  type Exchange,
+  recordedBy,
+  type StepOutcome,
+  type StepReceiver,
+  type StepRecorder,
+  stepRecorder,
+} from "../tensor/step_recording.ts";
 import { tf } from "../tensor/tf.ts";
 import { mapTensors, tensorsIn } from "../tensor/tree.ts";
 import { idOf } from "./node_backend.ts";
@@ -30,6 +37,8 @@ export class Recorder implements StepRecorder, OpObserver {
   readonly #counts = { number: 0, integers: 0 };
   readonly #variablesBefore = new Map<tf.Variable, number>();
   readonly #gradientsBefore = new Map<tf.Variable, number>();
+  /** What receivers get when the step is over. */
+  readonly outcomes: StepOutcome[] = [];
   #obstacle: Obstacle | undefined;
   #unseen = 0;
   #effects = 0;
@@ -165,6 +174,10 @@ export class Recorder implements StepRecorder, OpObserver {
   afterwards(run: () => void): void {
     this.#afterwards.push(run);
     this.#runEffect(run);
+  }
+
+  outcome(receiver: StepReceiver, tensors: Readonly<Record<string, tf.Tensor>>, note?: unknown): void {
+    this.outcomes.push({ receiver, tensors, note });
   }
 
   check(scalar: tf.Tensor, inspect: (value: number) => void): void {

@@ -1,6 +1,8 @@
 import type { StateDict, Stateful } from "../tensor/state.ts";
+import { type StepReceiver, stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { tf } from "../tensor/tf.ts";
+import { mapTensors } from "../tensor/tree.ts";
 import { Accumulator } from "./accumulator.ts";
 import { type AccumulatorOptions, mergeStates, type MetricState } from "./metric_state.ts";
 
@@ -37,7 +39,7 @@ export type Totals = Readonly<Record<string, Float64Array>>;
  * metric.reset();
  * ```
  */
-export abstract class Metric<V = number> implements Stateful {
+export abstract class Metric<V = number> implements Stateful, StepReceiver {
   readonly #accumulators: Readonly<Record<string, Accumulator>>;
   #updates = 0;
 
@@ -57,11 +59,23 @@ export abstract class Metric<V = number> implements Stateful {
 
   /** Adds tensors to accumulators. `make` runs in a tidy, and no gradient is recorded. */
   protected add(make: () => Record<string, tf.Tensor>): void {
-    noGrad(() =>
-      tf.tidy(() => {
-        for (const [name, tensor] of Object.entries(make())) this.#accumulators[name].add(tensor);
-      })
-    );
+    const recorder = stepRecorder();
+    if (recorder) {
+      // A compiled step computes what is to be added; it is added when the step is over.
+      const made = noGrad(() => tf.tidy(() => mapTensors(make(), (tensor) => tensor.clone())));
+      return recorder.outcome(this, made);
+    }
+    noGrad(() => tf.tidy(() => this.#accumulate(make())));
+  }
+
+  /** Called by a compiled step. */
+  receiveOutcome(tensors: Readonly<Record<string, tf.Tensor>>): void {
+    noGrad(() => tf.tidy(() => this.#accumulate(tensors)));
+    tf.dispose(tensors as Record<string, tf.Tensor>);
+  }
+
+  #accumulate(tensors: Readonly<Record<string, tf.Tensor>>): void {
+    for (const [name, tensor] of Object.entries(tensors)) this.#accumulators[name].add(tensor);
     this.#updates++;
   }
 

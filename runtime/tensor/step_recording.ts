@@ -19,6 +19,8 @@ export interface StepRecorder {
   effect(run: () => void): void;
   /** As {@linkcode effect}, at the end of the step. */
   afterwards(run: () => void): void;
+  /** Hands tensors of the step, and what else is to be known of them, to their receiver when the step is over. `note` is the same in every step. */
+  outcome(receiver: StepReceiver, tensors: Readonly<Record<string, tf.Tensor>>, note?: unknown): void;
   /** Looks at the value of a scalar in every step; if it throws, the step does so and changes nothing. */
   check(scalar: tf.Tensor, inspect: (value: number) => void): void;
   /**
@@ -32,6 +34,19 @@ export interface StepRecorder {
   marked<T>(mark: number, read: () => number, run: () => T): T;
   /** The step cannot be recorded; it runs on as it is. */
   fail(reason: string): void;
+}
+
+/** Gets what a step computes for it but may not keep itself, such as what is logged or counted by a metric. */
+export interface StepReceiver {
+  /** Called when the step is over. The tensors belong to the scope around the step. */
+  receiveOutcome(tensors: Readonly<Record<string, tf.Tensor>>, note: unknown): void;
+}
+
+/** What {@linkcode StepRecorder.outcome} was given. */
+export interface StepOutcome {
+  readonly receiver: StepReceiver;
+  readonly tensors: Readonly<Record<string, tf.Tensor>>;
+  readonly note: unknown;
 }
 
 /** Takes the values of tensors, in arrays that it may change, and gives those to go on with. */

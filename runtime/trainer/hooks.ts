@@ -87,6 +87,11 @@ export class HookCaller {
     }
   }
 
+  /** True if a callback or the module has the hook. */
+  has(name: string): boolean {
+    return this.#listOf(name).length > 0;
+  }
+
   /** True if the module has a hook of its own. */
   overrides(name: keyof LightningModule): boolean {
     return overrides(this.#module, LightningModule.prototype, name);

@@ -5,6 +5,7 @@ import type { LightningModule } from "./lightning_module.ts";
 import type { LoaderSet } from "./loader_set.ts";
 import type { MetricConnector } from "./logging/metric_connector.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
+import type { Optimize } from "./optimization/compiled.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
 import type { FitProgress } from "./progress.ts";
 import type { RunningStage, Stage } from "./stage.ts";
@@ -33,6 +34,8 @@ export interface Session {
   /** Checkpoints that are being written. */
   readonly saves: BackgroundSaves;
   optimizers: readonly LightningOptimizer[];
+  /** Trains on one batch, if the module optimizes automatically. */
+  readonly optimize: Optimize;
   schedulers: readonly SchedulerConfig[];
   /** Which loop runs. */
   stage: RunningStage | undefined;

@@ -16,6 +16,7 @@ import type { TrainerConfig, TrainerOptions } from "./trainer_options.ts";
 import { Fabric } from "../fabric/fabric.ts";
 import { CSVLogger } from "../loggers/csv_logger.ts";
 import type { Logger } from "../loggers/logger.ts";
+import { decisive } from "../tensor/step_recording.ts";
 
 /** What a {@linkcode Trainer} knows, during a run and after it. */
 export abstract class TrainerState {
@@ -85,27 +86,27 @@ export abstract class TrainerState {
 
   /** The epoch, from 0; after a fit, how many are done. */
   get currentEpoch(): number {
-    return this.progress.epoch;
+    return decisive(() => this.progress.epoch);
   }
   /** Training steps taken, whatever the number of optimizers. */
   get globalStep(): number {
-    return this.progress.globalStep;
+    return decisive(() => this.progress.globalStep);
   }
   /** Steps of all optimizers together. */
   get optimizerSteps(): number {
-    return this.progress.optimizerSteps;
+    return decisive(() => this.progress.optimizerSteps);
   }
   /** Batches trained, in all epochs. */
   get totalBatches(): number {
-    return this.progress.totalBatches;
+    return decisive(() => this.progress.totalBatches);
   }
   /** Batches of the epoch that are done. */
   get batchIdx(): number {
-    return this.progress.batch;
+    return decisive(() => this.progress.batch);
   }
   /** Seconds trained, those before a checkpoint that was resumed from included. */
   get elapsedSeconds(): number {
-    return this.progress.seconds;
+    return decisive(() => this.progress.seconds);
   }
   get maxEpochs(): number {
     return this.config.maxEpochs;
@@ -170,7 +171,7 @@ export abstract class TrainerState {
   }
   /** True while the last batch of an epoch is out. */
   get isLastBatch(): boolean {
-    return this.current?.isLastBatch ?? false;
+    return decisive(() => this.current?.isLastBatch ?? false);
   }
   /** True once the user has ended a fit before its time. */
   get interrupted(): boolean {

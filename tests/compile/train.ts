@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CompileMode } from "../../runtime/compile/compile_step.ts";
+import type { CompileMode } from "../../runtime/compile/compile_mode.ts";
 import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
 import { MNIST } from "../../runtime/data/mnist.ts";
 import { Fabric } from "../../runtime/fabric/fabric.ts";

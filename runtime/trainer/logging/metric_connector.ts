@@ -1,6 +1,8 @@
 import type { Fabric } from "../../fabric/fabric.ts";
 import type { StateDict } from "../../tensor/state.ts";
 import { snapshot } from "../../tensor/read.ts";
+import { type StepReceiver, stepRecorder } from "../../tensor/step_recording.ts";
+import { tf } from "../../tensor/tf.ts";
 import { isMetric, type Loggable, type MetricLike } from "./loggable.ts";
 import type { LogOptions } from "./log_options.ts";
 import type { LoggedMetric } from "./logged_metric.ts";
@@ -28,11 +30,20 @@ export interface MetricConnectorOptions {
   position: () => { epoch: number; step: number };
 }
 
+/** A call of `log` in a compiled step. */
+interface Logged {
+  hook: string | undefined;
+  name: string;
+  options: LogOptions;
+  /** What is no tensor. */
+  value?: Loggable;
+}
+
 /**
  * Takes what is logged and passes it on: to the loggers, the progress bar and those who monitor. Values stay on the device until
  * an interval, an epoch or a reader is due; then all are read at once.
  */
-export class MetricConnector {
+export class MetricConnector implements StepReceiver {
   readonly #options: MetricConnectorOptions;
   readonly #training = new ResultCollection();
   readonly #evaluation = new ResultCollection();
@@ -55,7 +66,26 @@ export class MetricConnector {
 
   log(metrics: Readonly<Record<string, Loggable>>, options: LogOptions): void {
     const hook = this.#options.hook();
-    for (const name in metrics) this.#active.log(hook, name, metrics[name], options);
+    const recorder = stepRecorder();
+    for (const name in metrics) {
+      const value = metrics[name];
+      if (!recorder) this.#active.log(hook, name, value, options);
+      else if (value instanceof tf.Tensor) recorder.outcome(this, { value }, { hook, name, options } satisfies Logged);
+      else {
+        if (!isMetric(value)) {
+          recorder.fail(
+            `logs \`${name}\` as a ${typeof value}, which would stay the same: log a tensor, or log it in a hook`,
+          );
+        }
+        recorder.outcome(this, {}, { hook, name, options, value } satisfies Logged);
+      }
+    }
+  }
+
+  /** Called by a compiled step with what was logged in it. */
+  receiveOutcome({ value }: Readonly<Record<string, tf.Tensor>>, note: unknown): void {
+    const { hook, name, options, value: other } = note as Logged;
+    this.#active.log(hook, name, value ?? other!, options);
   }
 
   /** Says whose batch is out. @param dataloaderIdx given if there are several loaders */
