@@ -1,4 +1,5 @@
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
+import { preemptionSignals } from "../runtime/core/preemption.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings, type Settings } from "../runtime/environments/settings.ts";
 import { integer, text } from "../runtime/environments/variables.ts";
@@ -68,8 +69,6 @@ export interface LaunchReport {
 /** How long the launcher waits until what it has to say is read. */
 const DRAIN_MS = 2_000;
 const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTART_DELAY_MS = 1_000;
-/** By it Slurm, if asked to, says that it wants the machine back. */
-const PREEMPTION_SIGNAL = "SIGUSR1";
 
 /**
  * Runs a script once for each device, as ranks that find each other through a store that this process hosts, and resolves when all of them have ended.
@@ -112,8 +111,8 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const runId = numNodes > 1 ? `${mainAddress}:${mainPort}` : crypto.randomUUID();
   const job = text(variables, "SLURM_JOB_ID");
   const firstGeneration = job === undefined ? 0 : integer(variables, "SLURM_RESTART_COUNT") ?? 0;
-  const preemption = settings.preemptionSignal ?? PREEMPTION_SIGNAL;
-  using listening = collectSignals(signal, preemption === "none" ? undefined : preemption as Deno.Signal);
+  const preemption: readonly string[] = preemptionSignals(settings.preemptionSignal);
+  using listening = collectSignals(signal, preemption as readonly Deno.Signal[]);
   const show = logDir === undefined || tee;
 
   const earlier: FailedGeneration[] = [];
@@ -182,7 +181,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
         console.say(`weft: the report ${errorFile} could not be written: ${error.message}`)
       );
     }
-    const isPreempted = signalName !== undefined && signalName === preemption;
+    const isPreempted = signalName !== undefined && preemption.includes(signalName);
     if (isPreempted && category === "resumable" && nodeRank === 0 && job !== undefined && settings.requeue !== false) {
       void console.say(await requeueJob(job));
     }
@@ -218,7 +217,7 @@ function checkNodes(nodes: { numNodes: number; nodeRank: number; mainAddress: st
 }
 
 /** Signals to this process from now on, so that one that comes while the ranks are being started, or before they are again, is not lost. */
-function collectSignals(abort: AbortSignal | undefined, preemptionSignal: Deno.Signal | undefined) {
+function collectSignals(abort: AbortSignal | undefined, preemption: readonly Deno.Signal[]) {
   const early: string[] = [];
   let count = 0, wake = () => {};
   const keep = (signal: string) => void early.push(signal);
@@ -228,7 +227,7 @@ function collectSignals(abort: AbortSignal | undefined, preemptionSignal: Deno.S
     forward(signal);
     wake();
   };
-  const listening = listenForSignals(take, { preemptionSignal });
+  const listening = listenForSignals(take, { preemption });
   const onAbort = () => take("SIGTERM");
   if (abort?.aborted) onAbort();
   abort?.addEventListener("abort", onAbort);

@@ -96,7 +96,7 @@ export const LAUNCHER_OPTIONS = [
     name: "preemption-signal",
     variable: "WEFT_PREEMPTION_SIGNAL",
     value: "NAME",
-    help: "the cluster's warning, at which ranks save and stop; none: there is none (default: USR1)",
+    help: "the cluster's warning, at which ranks save and stop; none: there is none (default: USR1 and USR2)",
   },
   {
     name: "error-file",

@@ -1,10 +1,12 @@
+import { closeDebugger } from "../runtime/core/preemption.ts";
+
 /** What ends a run: Ctrl-C, a request to end, the terminal closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Options of {@linkcode listenForSignals}. */
 export interface ListenOptions {
-  /** One more signal that ends a run: the cluster's warning that it wants the machine back. Default: none. */
-  preemptionSignal?: Deno.Signal;
+  /** More signals that end a run: the cluster's warning that it wants the machine back. Default: none. */
+  preemption?: readonly Deno.Signal[];
 }
 
 /**
@@ -12,11 +14,12 @@ export interface ListenOptions {
  * A cluster warns first and sends TERM later: the TERM after its warning is no second wish.
  */
 export function listenForSignals(listener: (signal: Deno.Signal) => void, options: ListenOptions = {}): Disposable {
-  const { preemptionSignal } = options;
+  const { preemption = [] } = options;
   let warned = false;
-  const handlers = [...SIGNALS, ...(preemptionSignal ? [preemptionSignal] : [])].map((signal) => {
+  const handlers = [...SIGNALS, ...preemption].map((signal) => {
     const handler = () => {
-      if (signal === preemptionSignal) {
+      if (signal === "SIGUSR1") void closeDebugger();
+      if (preemption.includes(signal)) {
         if (warned) return;
         warned = true;
       } else if (signal === "SIGTERM" && warned) {

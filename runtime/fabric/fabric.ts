@@ -245,7 +245,7 @@ export class Fabric implements AsyncDisposable {
    * Calls `listener` once, when somebody wants the program to stop: at the first Ctrl-C, SIGTERM or preemption signal of the cluster, which then do not
    * end it. A second Ctrl-C or SIGTERM does. Disposing stops it. Only the rank that got the signal is called: what all are to do at
    * the same step, they agree on by {@linkcode raiseFlag}.
-   * @param options `preemptionSignal`: e.g. `SIGUSR2`, or `none`. Default: WEFT_PREEMPTION_SIGNAL, else `SIGUSR1`
+   * @param options `preemptionSignal`: e.g. `SIGUSR2`, or `none`. Default: WEFT_PREEMPTION_SIGNAL, else `SIGUSR1` and `SIGUSR2`
    */
   onStopRequest(
     listener: (request: StopRequest) => void,

@@ -1,5 +1,6 @@
 import { activity, peerFailure } from "../core/activity.ts";
 import { info } from "../core/messages.ts";
+import { closeDebugger, preemptionSignals } from "../core/preemption.ts";
 import type { Settings } from "../environments/settings.ts";
 
 /** Somebody wants the program to stop. */
@@ -13,13 +14,12 @@ export interface StopRequest {
 /** Options of {@linkcode listenForStop}. */
 export interface ListenForStopOptions {
   settings: Pick<Settings, "launcherPid" | "preemptionSignal">;
-  /** Overrides the setting; `none` for no such signal. Default: the setting, else `SIGUSR1`. */
+  /** Overrides the setting; `none` for no such signal. Default: the setting, else `SIGUSR1` and `SIGUSR2`. */
   preemptionSignal?: string;
 }
 
 /** Exit code of a process that a signal ended: 128 and its number. */
 const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
-const PREEMPTION_SIGNAL = "SIGUSR1";
 
 /**
  * Calls back once, at the first Ctrl-C, TERM or preemption signal; the second Ctrl-C or TERM ends the process. Disposing stops it.
@@ -27,9 +27,10 @@ const PREEMPTION_SIGNAL = "SIGUSR1";
  */
 export function listenForStop(listener: (request: StopRequest) => void, options: ListenForStopOptions): Disposable {
   const { launcherPid, preemptionSignal: setting } = options.settings;
-  const preemption = options.preemptionSignal ?? setting ?? PREEMPTION_SIGNAL;
+  const preemption = preemptionSignals(options.preemptionSignal ?? setting);
   let heard = false, asked = false;
   const handle = (signal: Deno.Signal, isPreemption: boolean) => {
+    if (signal === "SIGUSR1") void closeDebugger();
     if (!isPreemption) {
       const told = peerFailure();
       if (told) return giveUp(told.message);
@@ -40,9 +41,9 @@ export function listenForStop(listener: (request: StopRequest) => void, options:
     heard = true;
     listener({ signal, isPreemption });
   };
-  const signals: Deno.Signal[] = ["SIGINT", "SIGTERM", ...(preemption === "none" ? [] : [preemption as Deno.Signal])];
+  const signals: Deno.Signal[] = ["SIGINT", "SIGTERM", ...preemption];
   const removals = signals.map((signal) => {
-    const handler = () => handle(signal, signal === preemption);
+    const handler = () => handle(signal, preemption.includes(signal));
     try {
       Deno.addSignalListener(signal, handler);
     } catch {

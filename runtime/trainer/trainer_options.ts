@@ -87,7 +87,7 @@ export interface TrainerOptions
   defaultRootDir?: string;
   /** Give hyperparameters to the loggers. Default: true. */
   enableAutologHparams?: boolean;
-  /** The signal by which the cluster says that it wants the machine back: fit saves and stops, as at SIGTERM. `"none"`: there is none. Default: `"SIGUSR1"`. */
+  /** The signal by which the cluster says that it wants the machine back: fit saves and stops, as at SIGTERM. `"none"`: there is none. Default: `"SIGUSR1"` and `"SIGUSR2"`. */
   preemptionSignal?: `SIG${string}` | "none";
   /** After the preemption signal, put the Slurm job back into the queue; it then goes on from where it was. Default: true. */
   requeue?: boolean;

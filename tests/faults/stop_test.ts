@@ -32,7 +32,7 @@ const undisturbed = (() => {
     })();
 })();
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) {
   Deno.test(`${signal} to the launcher: all ranks save at one step and exit with 75, and the run goes on to the same weights`, () =>
     inFolder(async (folder) => {
       await using launcher = startLauncher(["--devices", "2", SCRIPT, folder, "hold"]);

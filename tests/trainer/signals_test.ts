@@ -34,7 +34,7 @@ async function run(
   return { code: (await child.status).code, out, err };
 }
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const) {
   Deno.test(`the first ${signal} ends a fit after the step with a checkpoint, from which it goes on, and a code that says so`, async () => {
     const folder = await Deno.makeTempDir();
     try {

@@ -1,5 +1,5 @@
 /**
- * `train_until_told.ts FOLDER [hold] [last]`: the Trainer for 24 steps on every rank. `hold`: after step 5 rank 0 prints `training`, and all ranks wait for TERM before they go
+ * `train_until_told.ts FOLDER [hold] [last]`: the Trainer for 24 steps on every rank. `hold`: after step 5 rank 0 prints `training`, and all ranks wait for TERM or USR1 before they go
  * on. `last`: goes on from the newest checkpoint. Writes how it ended to FOLDER/outcome and the weights to FOLDER/result.
  */
 import { Adam, Callback, DataLoader, LightningModule, seed_everything, tf, Trainer } from "../../../mod.ts";
@@ -24,7 +24,7 @@ class Hold extends Callback {
   override async onTrainBatchEnd(trainer: Trainer) {
     if (trainer.globalStep !== 5) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    Deno.addSignalListener("SIGTERM", () => resolve());
+    for (const signal of ["SIGTERM", "SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(signal, () => resolve());
     // The other ranks listen too before anybody is told that they do.
     await trainer.fabric.barrier();
     if (trainer.isGlobalZero) console.log("training");
