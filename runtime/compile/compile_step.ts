@@ -1,5 +1,6 @@
 import type { TensorflowBinding } from "../accelerators/tensorflow/binding.ts";
 import { info, warn } from "../core/messages.ts";
+import { randomState } from "../seed/random_state.ts";
 import { gradientOf } from "../tensor/gradients.ts";
 import { type StepOutcome, stepRecorder } from "../tensor/step_recording.ts";
 import { noGrad } from "../tensor/tape.ts";
@@ -8,10 +9,12 @@ import { tensorsIn } from "../tensor/tree.ts";
 import type { CompileMode } from "./compile_mode.ts";
 import { difference } from "./difference.ts";
 import { inScope } from "./in_scope.ts";
+import type { ModeChoiceOptions } from "./mode_choice.ts";
 import { Program } from "./program.ts";
 import { Recorder, registeredVariables } from "./recorder.ts";
 import type { Obstacle, Recording } from "./recording.ts";
 import { signatureOf } from "./signature.ts";
+import { usualMode } from "./usual_mode.ts";
 import { unshareVariables } from "./unshare_variables.ts";
 
 /** Options of {@linkcode compileStep}. */
@@ -68,7 +71,7 @@ export function compileStep<A extends unknown[], R>(
 class CompiledStep<A extends unknown[], R> {
   readonly #step: (...args: A) => R | Promise<R>;
   readonly #binding: TensorflowBinding;
-  readonly #compile: "auto" | "xla" | "graph";
+  readonly #compile: Exclude<CompileMode, false>;
   readonly #name: string;
   readonly #dependsOn: () => readonly unknown[];
   readonly #signatures = new Map<string, Signature>();
@@ -174,11 +177,17 @@ class CompiledStep<A extends unknown[], R> {
 
   #makeProgram(signature: Signature, entry: Entry): void {
     try {
-      entry.program = new Program(this.#binding, entry.recording, { compile: this.#compile });
+      entry.program = new Program(this.#binding, entry.recording, this.#modeFor(entry.recording));
       this.#programs++;
     } catch (error) {
       this.#giveUp(signature, { reason: `cannot become a graph: ${(error as Error).message}`, at: undefined });
     }
+  }
+
+  /** A seeded run is to come to the same bits every time, which a choice by the clock would spoil. */
+  #modeFor(recording: Recording): ModeChoiceOptions {
+    if (this.#compile !== "auto" || randomState() === null) return { compile: this.#compile };
+    return { compile: usualMode(recording), because: "not measured, because the run is seeded" };
   }
 
   #drop(signature: Signature, entry: Entry): void {

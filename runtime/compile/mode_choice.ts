@@ -4,6 +4,8 @@ import type { GraphFunction, GraphMode } from "../accelerators/tensorflow/graph_
 export interface ModeChoiceOptions {
   /** `"auto"` measures `"graph"` and `"xla"` and keeps the faster. */
   compile: "auto" | GraphMode;
+  /** What is told of a choice that was not measured. Default: nothing. */
+  because?: string;
   /** Milliseconds, of any beginning. Default: the process's clock. */
   now?: () => number;
 }
@@ -13,20 +15,25 @@ const WARM_UP = 2;
 /** Calls that are measured. */
 const MEASURED = 8;
 
+const NAMES: Record<GraphMode, string> = { graph: "as a graph", exact: "as a graph, exactly", xla: "by XLA" };
+
 /** How a function is run: as asked for, or as turns out to be faster. */
 export class ModeChoice {
   readonly #now: () => number;
   readonly #times: { graph: number[]; xla: number[] } = { graph: [], xla: [] };
+  readonly #because: string;
   #mode: GraphMode;
   #isMeasuring: boolean;
   #calls = 0;
+  #xlaCompiles = false;
   #settled: string | undefined;
 
   constructor(options: ModeChoiceOptions) {
     this.#isMeasuring = options.compile === "auto";
     this.#mode = options.compile === "auto" ? "graph" : options.compile;
     this.#now = options.now ?? (() => performance.now());
-    if (!this.#isMeasuring) this.#settled = { graph: "as a graph", exact: "as a graph", xla: "by XLA" }[this.#mode];
+    this.#because = options.because ? ` (${options.because})` : "";
+    if (!this.#isMeasuring) this.#settled = NAMES[this.#mode] + this.#because;
   }
 
   /** How it is run, for people; undefined while that is being measured. */
@@ -36,17 +43,19 @@ export class ModeChoice {
 
   /** Runs the function, in the mode whose turn it is. */
   run(compiled: GraphFunction, inputs: readonly Deno.PointerValue[]): Deno.PointerValue[] {
-    if (!this.#isMeasuring) return compiled.call(inputs, this.#mode);
-    const mode = this.#mode as "graph" | "xla";
-    const begun = this.#now();
+    const mode = this.#mode;
+    const begun = this.#isMeasuring ? this.#now() : 0;
     let outputs: Deno.PointerValue[];
     try {
       outputs = compiled.call(inputs, mode);
     } catch (error) {
-      if (mode !== "xla") throw error;
+      // What XLA compiled once does not fail for its sake later.
+      if (mode !== "xla" || this.#xlaCompiles) throw error;
       this.#settle("graph", `as a graph, because XLA does not compile it: ${firstLine(error)}`);
       return compiled.call(inputs, "graph");
     }
+    this.#xlaCompiles ||= mode === "xla";
+    if (!this.#isMeasuring || mode === "exact") return outputs;
     if (++this.#calls > WARM_UP) this.#times[mode].push(this.#now() - begun);
     if (this.#times[mode].length < MEASURED) return outputs;
     this.#calls = 0;

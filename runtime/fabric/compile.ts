@@ -5,8 +5,8 @@ import { tf } from "../tensor/tf.ts";
 /** Options of {@linkcode Fabric.compile}. */
 export interface CompileOptions {
   /**
-   * `"auto"` runs the first steps as a graph and by XLA and keeps the faster, `"graph"` and `"xla"` are one of them, false leaves the step as it
-   * is. Default: `"auto"`.
+   * `"auto"` runs the first steps as a graph and by XLA and keeps the faster (with a seed it goes by a rule, so that every run is the same);
+   * `"graph"` and `"xla"` are one of them, `"exact"` has the same bits as op by op, false leaves the step as it is. Default: `"auto"`.
    */
   compile?: CompileMode;
   /** What the step is called in messages. Default: the function's name. */

@@ -59,11 +59,15 @@ export interface TrainerOptions
   gradientClipAlgorithm?: "norm" | "value";
   /**
    * Record `trainingStep`, the backward pass and the update of the parameters once and run them as one call, where TensorFlow computes
-   * (`cpu`, `cuda`). `"auto"` runs the first steps as a graph and by XLA and keeps the faster. docs/compiled_steps.md tells what can be
-   * recorded; what cannot runs op by op, and one warning says why. Default: `"auto"`.
+   * (`cpu`, `cuda`). `"auto"`: by XLA or as a graph, whichever is the faster in the first steps; with a seed by a rule, so that every
+   * run is the same; with `deterministic` exactly as op by op. docs/compiled_steps.md tells what can be recorded; what cannot runs op by op, and
+   * one warning says why. Default: `"auto"`.
    */
   compile?: CompileMode;
-  /** Warn where results may differ from run to run. cpu and wasm are deterministic in any case. Default: false. */
+  /**
+   * Come to the same bits however often the run is started, stopped and resumed: compiled steps run exactly as they would op by op, and a
+   * warning says where that is not enough. Default: false.
+   */
   deterministic?: boolean | "warn";
   /** Accepted for ported programs: there is no autotuner to switch on. Default: false. */
   benchmark?: boolean;

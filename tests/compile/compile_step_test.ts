@@ -336,12 +336,39 @@ tensorflowTest("auto measures both ways and says which it keeps", () =>
     );
   }));
 
+tensorflowTest(
+  "a seeded run does not go by the clock: a rule says how its steps run",
+  () =>
+    scene(async ({ fabric, train, messages }) => {
+      seed_everything(3, { verbose: false });
+      try {
+        const step = fabric.compile(train);
+        for (let i = 0; i < 4; i++) await withScope(() => step(tf.ones([8, 1])));
+      } finally {
+        unseedRandom();
+      }
+      assert.match(messages.join("\n"), /runs by XLA \(not measured, because the run is seeded\)$/);
+    }),
+);
+
+tensorflowTest("an exact step has the same bits as op by op", async () => {
+  const weights: number[][] = [];
+  for (const compile of ["exact", false] as const) {
+    await scene(async ({ fabric, train, w }) => {
+      const step = fabric.compile(train, { compile });
+      for (let i = 0; i < 20; i++) await withScope(() => step(tf.randomNormal([8, 1], 0, 1, "float32", i + 1)));
+      weights.push(Array.from(w.dataSync()));
+    });
+  }
+  assert.deepEqual(weights[0], weights[1]);
+});
+
 Deno.test("what is wrong with the options of fabric.compile is said, with what would be right", async () => {
   await using fabric = new Fabric({ accelerator: "wasm" });
   const step = () => Promise.resolve(1);
   assert.throws(
     () => fabric.compile(step, { compile: "fast" as CompileMode }),
-    /must be "auto", "xla", "graph" or false.*"fast"/,
+    /must be "auto", "xla", "graph", "exact" or false.*"fast"/,
   );
   assert.throws(() => fabric.compile(step, { compiled: false } as object), /did you mean `compile`/);
   assert.throws(

@@ -173,6 +173,6 @@ tensorflowTest("callbacks see what a compiled step left: parameters, outputs and
 Deno.test("a `compile` that is no mode is an error that lists them", () => {
   assert.throws(
     () => quietTrainer({ compile: "jit" as "xla" }),
-    /`Trainer\(\{ compile \}\)` must be "auto", "xla", "graph" or false, but got "jit"/,
+    /`Trainer\(\{ compile \}\)` must be "auto", "xla", "graph", "exact" or false, but got "jit"/,
   );
 });

@@ -69,7 +69,7 @@ async function train(
   seed_everything(run.seed ?? 3, { verbose: false });
   const logger = new Rows();
   const model = run.model?.() ?? new Dropping();
-  const trainer = quietTrainer({ maxEpochs: 3, logEveryNSteps: 2, logger, ...options });
+  const trainer = quietTrainer({ maxEpochs: 3, logEveryNSteps: 2, logger, deterministic: true, ...options });
   await trainer.fit(model, {
     trainDataloaders: planeLoader({ samples: 30, shuffle: true }),
     valDataloaders: planeLoader({ samples: 10 }),

@@ -24,7 +24,7 @@ Deno.test("the profiler's table has mean, calls, total and share, the longest fi
 Deno.test("a fit with a profiler reports its hooks and steps", async () => {
   const lines: string[] = [];
   using _ = routeMessages((line) => lines.push(line));
-  const trainer = quietTrainer({ maxEpochs: 1, profiler: "simple" });
+  const trainer = quietTrainer({ maxEpochs: 1, profiler: "simple", compile: false });
   await trainer.fit(new Line(), planeLoader());
   await trainer.close();
   const report = lines.find((line) => line.startsWith("FIT Profiler Report"))!;

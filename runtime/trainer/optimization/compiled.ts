@@ -36,7 +36,7 @@ export function optimizeFor(session: Session): Optimize {
   }
   const step = fabric.compile(
     (batch: unknown, window: Window) => optimize(session, batch, session.progress.batch, window),
-    { compile: config.compile, name: "trainingStep" },
+    { compile: config.compile === "auto" && config.deterministic ? "exact" : config.compile, name: "trainingStep" },
   );
   return (batch, _, window) => hooks.module("compiledStep", () => step(batch, window));
 }

@@ -19,7 +19,6 @@ Deno.test("a parameter that the body does not mention is not used", () => {
       return x + index;
     }
     all() {
-      // deno-lint-ignore prefer-rest-params
       return arguments[1];
     }
     arrow = (x: number, index: number) => x * index;
