@@ -72,6 +72,39 @@ Deno.test({
         assert.equal(written.match(/^met rank=\d local=\d world=2 sum=3$/gm)?.length, 2, written);
       }));
 
+    await t.step(
+      "a preempted job saves, is put into the queue again, and goes on to the same weights",
+      () =>
+        inFolder(async (cwd) => {
+          const program = path("../faults/scripts/train_until_told.ts");
+          const whole = await runProgram("srun", ["--ntasks-per-node=2", ...deno, program, cwd], { cwd, env });
+          assert.equal(whole.code, 0, whole.stderr);
+          const weights = await Deno.readTextFile(`${cwd}/result`);
+          await Deno.writeTextFile(
+            `${cwd}/job.sh`,
+            "#!/bin/bash\n#SBATCH --job-name=preempted --nodes=1 --ntasks-per-node=2 --requeue --open-mode=append\n" +
+              `srun ${deno.join(" ")} '${program}' '${cwd}' hold\n`,
+          );
+          const job = runProgram("sbatch", ["--wait", "--output=out", "job.sh"], { cwd, env });
+          const written = async () => await Deno.readTextFile(`${cwd}/out`).catch(() => "");
+          await until(async () => (await written()).includes("training"));
+          await runProgram("scancel", ["--name=preempted", "--signal=USR2"], { env });
+          await until(async () => (await written()).includes("DUE TO JOB REQUEUE"));
+          const listed = await runProgram("squeue", ["--noheader", "--name=preempted", "--format=%i"], { env });
+          // Slurm would wait two minutes before it starts a job again.
+          const now = ["update", `JobId=${listed.stdout.trim()}`, "StartTime=now"];
+          await until(async () => {
+            await runProgram("scontrol", now, { env });
+            return (await written()).includes("Restored all states");
+          });
+          const { code, stderr } = await job;
+          assert.equal(code, 0, stderr + await written());
+          assert.match(await written(), /weft: Slurm will start job \d+ again/);
+          assert.equal(await Deno.readTextFile(`${cwd}/outcome`), "finished 24");
+          assert.equal(await Deno.readTextFile(`${cwd}/result`), weights);
+        }),
+    );
+
     await t.step("a task that throws ends the step with its error", () =>
       inFolder(async (cwd) => {
         const args = ["--ntasks=2", "--kill-on-bad-exit=1", ...deno, path("scripts/meet.ts"), "--fail", "1"];
@@ -82,3 +115,8 @@ Deno.test({
       }));
   },
 });
+
+/** Resolves when it is so. Slurm tells nobody: it has to be asked. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 200));
+}
