@@ -36,8 +36,8 @@ const labels = Int32Array.from({ length: BATCHES * BATCH }, () => Math.random() 
 const run = (i: number, read = false) =>
   withScope(async () => {
     const at = i % BATCHES * BATCH;
-    const x = tf.tensor(images.slice(at * 784, (at + BATCH) * 784), [BATCH, ...shape]);
-    const loss = await step(x, tf.tensor1d(labels.slice(at, at + BATCH), "int32"));
+    const x = tf.tensor(images.subarray(at * 784, (at + BATCH) * 784), [BATCH, ...shape]);
+    const loss = await step(x, tf.tensor1d(labels.subarray(at, at + BATCH), "int32"));
     if (read) await loss.data();
   });
 
