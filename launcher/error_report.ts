@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import type { Activity } from "../runtime/core/activity_page.ts";
 import type { RankProcess } from "./decide.ts";
 import type { Category, FailureCause } from "./outcome.ts";
@@ -50,14 +51,15 @@ export interface ErrorReport {
   }[];
   /** Failures before restarts, oldest first. */
   readonly earlier: readonly FailedGeneration[];
-  /** What was wrong with how the launcher was called, in the category `usage`. */
+  /** Why nothing was started, or what failed on another host. */
   readonly message?: string;
 }
 
-/** The report of a launcher that was called wrongly and started nothing. */
-export function usageReport(exitCode: number, error: unknown): ErrorReport {
+/** The report of a launcher that started nothing: because it was called wrongly, or the launchers of other hosts did not come. */
+export function startReport(exitCode: number, error: unknown): ErrorReport {
+  const category = exitCode === UNAVAILABLE ? "infrastructure" : "usage";
   return {
-    ...{ version: 1, runId: "", generation: 0, exitCode, category: "usage", time: new Date().toISOString() },
+    ...{ version: 1, runId: "", generation: 0, exitCode, category, time: new Date().toISOString() },
     ...{ ranks: [], earlier: [], message: error instanceof Error ? error.message : String(error) },
   };
 }

@@ -1,3 +1,4 @@
+import { connectStore } from "../runtime/comm/connect_store.ts";
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
@@ -5,7 +6,8 @@ import { readSettings, type Settings } from "../runtime/environments/settings.ts
 import { integer, text } from "../runtime/environments/variables.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
-import { type ErrorReport, type FailedGeneration, writeErrorReport } from "./error_report.ts";
+import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
+import { HostLink } from "./host_link.ts";
 import { hostStore, isLoopback } from "./host_store.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
 import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
@@ -105,6 +107,15 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const scratch = await Deno.makeTempDir({ prefix: "weft-" });
   cleanup.defer(() => Deno.remove(scratch, { recursive: true }));
   const store = nodeRank === 0 ? cleanup.use(await hostStore({ address: mainAddress, port: mainPort })) : undefined;
+  const link = numNodes === 1 ? undefined : cleanup.use(
+    new HostLink({
+      ...{ nodeRank, numNodes, heartbeatMs },
+      store: await connectStore({
+        ...{ address: mainAddress, port: store?.port ?? mainPort },
+        timeoutMs: settings.rendezvousTimeoutSeconds && settings.rendezvousTimeoutSeconds * 1000,
+      }),
+    }),
+  );
   const guard = cleanup.use(new OrphanGuard(scratch));
   const terminal = Deno.stderr.isTerminal();
   const console = new ConsoleOutput({ terminal });
@@ -119,6 +130,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   let before: FailureCause | undefined, result: GenerationResult;
   for (let restarts = 0;; restarts++) {
     const generation = firstGeneration + restarts;
+    const shared = link?.begin(generation);
     result = await runGeneration({
       ...{ script, args, devices, scratch, guard, console, logDir, show, heartbeatMs, endMs, denoFlags: flags },
       cluster: {
@@ -139,8 +151,17 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       graceMs: options.graceMs ?? GRACE_MS,
       failureGraceMs: options.graceMs ?? FAILURE_GRACE_MS,
       listen: listening.forward,
+      failedElsewhere: shared?.failedElsewhere,
+      onFailure: ({ message }) => void shared?.tell(message),
     });
-    if (result.text) void console.say(result.text);
+    if (shared) {
+      const { reason } = result;
+      const signal = reason?.kind === "signal" ? reason.signal : undefined;
+      const settled = await shared.settle({ ...result, signal });
+      result = { ...result, ...settled, failure: result.failure ?? failureOf(settled.cause) };
+    }
+    const words = result.report(result);
+    if (words) void console.say(words);
     const isStopped = listening.count > 0 || endMs !== undefined && performance.now() >= endMs;
     const next = afterGeneration({
       outcome: result,
@@ -170,12 +191,13 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   }
 
   async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
-    const { exitCode, category, reason, failure, ranks } = result;
+    const { exitCode, category, reason, failure, ranks, elsewhere } = result;
     const signalName = reason?.kind === "signal" ? reason.signal : undefined;
     if (errorFile !== undefined && (exitCode !== 0 || earlier.length > 0)) {
       const time = new Date().toISOString();
       const report: ErrorReport = {
         ...{ version: 1, runId, generation, exitCode, category, time, signal: signalName, failure, ranks, earlier },
+        message: failure ? undefined : elsewhere,
       };
       await writeErrorReport(errorFile, report).catch((error) =>
         console.say(`weft: the report ${errorFile} could not be written: ${error.message}`)

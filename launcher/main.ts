@@ -3,10 +3,12 @@
  *
  *     deno run -A launcher/main.ts --help
  */
+import { CommTimeoutError } from "../runtime/core/errors.ts";
+import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { selectDevices } from "../runtime/devices/select_devices.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings } from "../runtime/environments/settings.ts";
-import { usageReport, writeErrorReport } from "./error_report.ts";
+import { startReport, writeErrorReport } from "./error_report.ts";
 import { helpText } from "./help.ts";
 import { launchRanks } from "./launch.ts";
 import { parseCommandLine } from "./parse_command_line.ts";
@@ -54,8 +56,10 @@ async function main(args: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     console.error(`weft: ${error instanceof Error ? error.message : error}`);
-    if (errorFile !== undefined) await writeErrorReport(errorFile, usageReport(USAGE_ERROR, error)).catch(() => {});
-    return USAGE_ERROR;
+    // The launcher of another host that did not come is nobody's mistake here.
+    const exitCode = error instanceof CommTimeoutError ? UNAVAILABLE : USAGE_ERROR;
+    if (errorFile !== undefined) await writeErrorReport(errorFile, startReport(exitCode, error)).catch(() => {});
+    return exitCode;
   }
 }
 

@@ -56,9 +56,11 @@ export interface GenerationOptions {
 /** How a generation went. */
 export interface GenerationResult extends Outcome {
   readonly reason?: StopReason;
-  /** For the terminal; empty if there is nothing to say. */
-  readonly text: string;
+  /** What to say on the terminal, if the run came to this; empty if there is nothing to say. */
+  readonly report: (outcome: Outcome) => string;
   readonly failure: ErrorReport["failure"];
+  /** What failed on another host, in words, if something did. */
+  readonly elsewhere?: string;
   readonly ranks: ErrorReport["ranks"];
 }
 
@@ -143,20 +145,23 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     { signal: cause.signal, errorTail: tail, message: cause.error?.message },
     { before: killsBefore, after: await oomKills() },
   );
-  const text = failureReport({
-    ...{ cause, reason, hint, logDir, isResumable: outcome.category === "resumable" },
-    ended: run.processes.flatMap(({ rank, exit }) =>
-      reason && exit?.signal && exit.atMs >= run.stoppedMs! && rank !== cause?.rank
-        ? [{ rank, signal: exit.signal }]
-        : []
-    ),
-    others: [...activities].flatMap(([rank, activity]) => rank === cause?.rank ? [] : [{ rank, activity }]),
-    tail: logDir !== undefined && !show ? tail : undefined,
-  });
+  const report = ({ cause: known, category }: Outcome) => {
+    const isHere = known?.rank === cause?.rank;
+    const text = failureReport({
+      ...{ cause: known, reason, hint: isHere ? hint : undefined, logDir, isResumable: category === "resumable" },
+      ended: run.processes.flatMap(({ rank, exit }) =>
+        reason && exit?.signal && exit.atMs >= run.stoppedMs! && rank !== known?.rank
+          ? [{ rank, signal: exit.signal }]
+          : []
+      ),
+      others: [...activities].flatMap(([rank, activity]) => rank === known?.rank ? [] : [{ rank, activity }]),
+      tail: isHere && logDir !== undefined && !show ? tail : undefined,
+    });
+    return elsewhere === undefined || known ? text : [`weft: ${elsewhere}`, text].filter(Boolean).join("\n");
+  };
   return {
     ...outcome,
-    reason,
-    text: elsewhere === undefined ? text : [`weft: ${elsewhere}`, text].filter(Boolean).join("\n"),
+    ...{ reason, report, elsewhere },
     failure: failureOf(cause, hint),
     ranks: ranksOf(run.processes, { errors, activities }),
   };

@@ -33,6 +33,9 @@ export async function harm(fault: Fault, step: number): Promise<void> {
       return cutConnections();
     case "garbage":
       return await sendGarbage();
+    default:
+      // As one that computes for ever.
+      await new Promise(() => setInterval(() => {}, 1_000));
   }
 }
 
