@@ -14,7 +14,7 @@ import { tf } from "../tensor/tf.ts";
 import { mapTensors, tensorsIn } from "../tensor/tree.ts";
 import { idOf } from "./node_backend.ts";
 import type { Action, Obstacle, RecordedExchange, RecordedOp, RecordedResult, Recording, Source } from "./recording.ts";
-import { callStack, userLine } from "./user_line.ts";
+import { callSite, userLine } from "./user_line.ts";
 
 /** Stands in `Recording.returned` for the tensor at this place of `Recording.results`. */
 export class ResultPlace {
@@ -25,7 +25,7 @@ export class ResultPlace {
 export class Recorder implements StepRecorder, OpObserver {
   readonly #binding: TensorflowBinding;
   readonly #sources = new Map<number, Source>();
-  readonly #madeAt = new Map<number, string>();
+  readonly #madeAt = new Map<number, Error>();
   /** Outputs of ops that are not freed yet. */
   readonly #alive = new Map<number, RecordedOp>();
   readonly #ops: RecordedOp[] = [];
@@ -244,7 +244,7 @@ export class Recorder implements StepRecorder, OpObserver {
     const { shape, dataType, values } = arriving.value;
     // The caller may change the array afterwards.
     const copy = { shape: [...shape], dataType, values: values.slice() as HostValues["values"] };
-    this.#sources.set(id, arriving.source ?? { kind: "constant", value: copy, madeAt: callStack() });
+    this.#sources.set(id, arriving.source ?? { kind: "constant", value: copy, madeAt: callSite() });
   }
 
   executed({ name, attributes, inputs, outputs }: ExecutedOp): void {
@@ -255,7 +255,7 @@ export class Recorder implements StepRecorder, OpObserver {
       inputs: inputs.map((id) => this.#sourceOf(id)),
       outputs: outputs.map(({ dtype }) => dtype),
       part: this.#exchanges.length,
-      calledAt: callStack(),
+      calledAt: callSite(),
     };
     if (this.#effects > 0) this.#fail("computes in a callback, which would run besides the recorded step", op.calledAt);
     this.#ops.push(op);
@@ -309,7 +309,7 @@ export class Recorder implements StepRecorder, OpObserver {
       this.#sources.set(id, {
         kind: "constant",
         value: { shape: [...shape], dataType, values: values.slice() as HostValues["values"] },
-        madeAt: "",
+        madeAt: undefined,
       });
     }
     return id;
@@ -331,8 +331,8 @@ export class Recorder implements StepRecorder, OpObserver {
     }
   }
 
-  #fail(reason: string, stack: string = callStack()): void {
-    this.#obstacle ??= { reason, at: userLine(stack) };
+  #fail(reason: string, site: Error = callSite()): void {
+    this.#obstacle ??= { reason, at: userLine(site) };
   }
 }
 

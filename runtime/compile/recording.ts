@@ -13,7 +13,7 @@ export type Source =
   | { readonly kind: "number"; readonly index: number }
   | { readonly kind: "integers"; readonly index: number }
   | { readonly kind: "exchanged"; readonly exchange: number; readonly index: number }
-  | { readonly kind: "constant"; readonly value: HostValues; readonly madeAt: string }
+  | { readonly kind: "constant"; readonly value: HostValues; readonly madeAt: Error | undefined }
   | { readonly kind: "op"; readonly op: RecordedOp; readonly output: number };
 
 /** One op of a recorded step. */
@@ -25,7 +25,7 @@ export interface RecordedOp {
   readonly outputs: readonly number[];
   /** How many exchanges were before it. */
   readonly part: number;
-  readonly calledAt: string;
+  readonly calledAt: Error;
 }
 
 /** What happens in every step besides the ops of a part, before they run. */

@@ -1,6 +1,7 @@
 import type { HostArray, HostTensor } from "../tensor/host_tensor.ts";
 import { type BatchRequest, checkIndex, type Dataset, type SampleContext } from "./dataset.ts";
 import { asHostTensor, newArrayLike, sizeOf } from "./host_values.ts";
+import { lookupPairs } from "./lookup_pairs.ts";
 import { Random } from "../seed/random.ts";
 import { Compose } from "./transforms/compose.ts";
 import { type LookupPlan, Transform } from "./transforms/transform.ts";
@@ -27,6 +28,7 @@ export class TensorDataset<C extends readonly (HostTensor | HostArray)[] = (Host
   readonly length: number;
   readonly #columns: HostTensor[];
   #transforms: (Transform | undefined)[] = [];
+  readonly #preparations: Preparation[] = [];
 
   /** @throws {RangeError} if the tensors differ in their first dimension, or a shape does not fit its array */
   constructor(...columns: C) {
@@ -80,14 +82,29 @@ export class TensorDataset<C extends readonly (HostTensor | HostArray)[] = (Host
     if (this.get !== TensorDataset.prototype.get) return undefined;
     for (const index of indices) checkIndex("TensorDataset", index, this.length);
     return this.#columns.map((column, i) => {
-      const own = this.#transforms[i];
       const extra = i === 0 ? request.transform : undefined;
-      const transform = own && extra ? new Compose([own, extra]) : own ?? extra;
+      const { transform, plan } = this.#prepared(i, extra);
       if (!transform) return gather(column, indices);
-      const plan = column.dtype === "uint8" ? transform.fuse({ shape: column.shape.slice(1) }) : undefined;
       return plan ? gatherByTable(column, indices, plan) : gatherEach(column, indices, transform, request.context);
     });
   }
+
+  /** Found out once for all batches that ask for the same. */
+  #prepared(index: number, extra: Transform | undefined): Preparation {
+    const known = this.#preparations[index];
+    if (known && known.extra === extra) return known;
+    const own = this.#transforms[index], { dtype, shape } = this.#columns[index];
+    const transform = own && extra ? new Compose([own, extra]) : own ?? extra;
+    const plan = dtype === "uint8" ? transform?.fuse({ shape: shape.slice(1) }) : undefined;
+    return this.#preparations[index] = { extra, transform, plan };
+  }
+}
+
+/** What is done to a column on the way into a batch. */
+interface Preparation {
+  readonly extra: Transform | undefined;
+  readonly transform: Transform | undefined;
+  readonly plan: LookupPlan | undefined;
 }
 
 /** Read by hand, outside a loader, samples are augmented by the process's own random numbers. */
@@ -121,8 +138,18 @@ function gatherByTable(column: HostTensor, indices: Uint32Array, plan: LookupPla
   const data = new Float32Array(indices.length * size);
   if (plan.tables.length === 1) {
     const [table] = plan.tables;
-    for (let i = 0, to = 0; i < indices.length; i++) {
-      for (let k = indices[i] * size, end = k + size; k < end; k++) data[to++] = table[from[k]];
+    const pairs = size % 2 === 0 && from.byteOffset % 2 === 0 ? lookupPairs(table) : undefined;
+    if (pairs) {
+      const half = size / 2;
+      const from16 = new Uint16Array(from.buffer, from.byteOffset, from.length >> 1),
+        data64 = new Float64Array(data.buffer);
+      for (let i = 0, to = 0; i < indices.length; i++) {
+        for (let k = indices[i] * half, end = k + half; k < end; k++) data64[to++] = pairs[from16[k]];
+      }
+    } else {
+      for (let i = 0, to = 0; i < indices.length; i++) {
+        for (let k = indices[i] * size, end = k + size; k < end; k++) data[to++] = table[from[k]];
+      }
     }
   } else {
     const { tables } = plan;

@@ -14,7 +14,7 @@ import { evaluate } from "./loops/evaluation_loop.ts";
 import { canValidate, runFit } from "./loops/fit_loop.ts";
 import { predictAll } from "./loops/prediction_loop.ts";
 import { clipGradientsOf } from "./optimization/clip.ts";
-import { type Optimize, optimizeFor } from "./optimization/compiled.ts";
+import { type EvaluationStep, evaluationStepFor, type Optimize, optimizeFor } from "./optimization/compiled.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
 import { manualBackward } from "./optimization/manual.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
@@ -71,6 +71,7 @@ export class Run implements Session {
   readonly #request: RunRequest;
   #model: FabricModule<LightningModule> | undefined;
   #optimize: Optimize | undefined;
+  readonly #evaluationSteps = new Map<string, EvaluationStep>();
   optimizers: readonly LightningOptimizer[] = [];
   schedulers: readonly SchedulerConfig[] = [];
   stage: RunningStage | undefined;
@@ -138,6 +139,12 @@ export class Run implements Session {
 
   get optimize(): Optimize {
     return this.#optimize ??= optimizeFor(this);
+  }
+
+  evaluationStep(name: "validationStep" | "testStep"): EvaluationStep {
+    let step = this.#evaluationSteps.get(name);
+    if (!step) this.#evaluationSteps.set(name, step = evaluationStepFor(this, name));
+    return step;
   }
 
   /** Does what was asked. */

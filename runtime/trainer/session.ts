@@ -5,7 +5,7 @@ import type { LightningModule } from "./lightning_module.ts";
 import type { LoaderSet } from "./loader_set.ts";
 import type { MetricConnector } from "./logging/metric_connector.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
-import type { Optimize } from "./optimization/compiled.ts";
+import type { EvaluationStep, Optimize } from "./optimization/compiled.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
 import type { FitProgress } from "./progress.ts";
 import type { RunningStage, Stage } from "./stage.ts";
@@ -36,6 +36,8 @@ export interface Session {
   optimizers: readonly LightningOptimizer[];
   /** Trains on one batch, if the module optimizes automatically. */
   readonly optimize: Optimize;
+  /** Runs a step of validation or test on one batch. */
+  evaluationStep(name: "validationStep" | "testStep"): EvaluationStep;
   schedulers: readonly SchedulerConfig[];
   /** Which loop runs. */
   stage: RunningStage | undefined;

@@ -1,4 +1,3 @@
-import type { LightningModule } from "../lightning_module.ts";
 import { overrides } from "../hooks.ts";
 import { LightningModule as Base } from "../lightning_module.ts";
 import type { ReadyLoader } from "../loaders.ts";
@@ -7,7 +6,6 @@ import type { Session } from "../session.ts";
 import { breathe } from "./breathe.ts";
 import { rememberModes } from "./modes.ts";
 import { transferFor } from "./transfer.ts";
-import { noGrad } from "../../tensor/tape.ts";
 import { withScope } from "../../tensor/scope.ts";
 
 /** Options of {@linkcode evaluate}. */
@@ -72,9 +70,9 @@ async function runLoader(
     maxBatches: number;
   },
 ): Promise<void> {
-  const { hooks, metrics, model, fabric } = session;
-  const { index, stage, step } = how;
-  const quietly = session.config.inferenceMode || session.task === "fit" ? noGrad : <T>(f: () => T) => f();
+  const { hooks, metrics } = session;
+  const { index, stage } = how;
+  const run = session.evaluationStep(how.step);
   const transfer = transferFor(session, loader.source);
   loader.setEpoch(0);
   let batchIdx = 0;
@@ -82,10 +80,7 @@ async function runLoader(
     const batch = await transfer(given, index);
     metrics.beginBatch(batch, how.several ? index : undefined);
     await hooks.call(`on${stage}BatchStart`, batch, batchIdx, index);
-    const outputs = await hooks.module(
-      step,
-      () => quietly(() => fabric.autocast(() => (model as LightningModule)[step](batch, batchIdx, index))),
-    );
+    const outputs = await run(batch, batchIdx, index);
     await hooks.call(`on${stage}BatchEnd`, outputs, batch, batchIdx, index);
     await metrics.afterEvaluationBatch();
     await breathe();

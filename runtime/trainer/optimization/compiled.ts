@@ -1,7 +1,10 @@
+import type { LightningModule } from "../lightning_module.ts";
 import type { Session } from "../session.ts";
 import { optimize, type Window } from "./automatic.ts";
 import { usesParameter } from "./uses_parameter.ts";
+import type { CompileMode } from "../../compile/compile_mode.ts";
 import { warn } from "../../core/messages.ts";
+import { noGrad } from "../../tensor/tape.ts";
 import { tf } from "../../tensor/tf.ts";
 
 /** Trains on one batch. See {@linkcode optimize}. */
@@ -23,28 +26,59 @@ const HOOKS_IN_STEP = [
 export function optimizeFor(session: Session): Optimize {
   const { fabric, hooks, config } = session;
   const plain: Optimize = (batch, batchIdx, window) => optimize(session, batch, batchIdx, window);
-  if (config.compile === false || config.detectAnomaly || session.optimizers.length === 0) return plain;
-  if (tf.getBackend() !== "tensorflow") return plain;
-  const obstacle = obstacleIn(session);
-  if (obstacle) {
-    warn(
-      "step-not-compiled",
-      `\`trainingStep\` runs op by op, because ${obstacle}. docs/compiled_steps.md tells what can be compiled; ` +
-        "`compile: false` is the same without this warning",
-    );
-    return plain;
-  }
+  if (!isCompiling(session) || config.detectAnomaly || session.optimizers.length === 0) return plain;
+  if (hasObstacle(session, "trainingStep", HOOKS_IN_STEP)) return plain;
   const step = fabric.compile(
     (batch: unknown, window: Window) => optimize(session, batch, session.progress.batch, window),
-    { compile: config.compile === "auto" && config.deterministic ? "exact" : config.compile, name: "trainingStep" },
+    { compile: modeOf(session), name: "trainingStep" },
   );
   return (batch, _, window) => hooks.module("compiledStep", () => step(batch, window));
 }
 
-/** Why the step cannot be recorded, as far as that is known before it ran; in words that follow "because". */
-function obstacleIn({ module, hooks }: Session): string | undefined {
-  const hook = HOOKS_IN_STEP.find((name) => hooks.has(name));
-  if (hook) return `\`${hook}\` is called in the middle of it`;
-  if (usesParameter(module.trainingStep, 1)) return "it takes `batchIdx`, which is another number in every step";
-  return undefined;
+/** Runs `validationStep` or `testStep` on one batch. */
+export type EvaluationStep = (batch: unknown, batchIdx: number, dataloaderIdx: number) => Promise<unknown>;
+
+/** The step of an evaluation, compiled where that is possible. */
+export function evaluationStepFor(session: Session, name: "validationStep" | "testStep"): EvaluationStep {
+  const { fabric, hooks, model, config, task } = session;
+  const quietly = config.inferenceMode || task === "fit" ? noGrad : <T>(f: () => T) => f();
+  const plain: EvaluationStep = (batch, batchIdx, dataloaderIdx) =>
+    hooks.module(
+      name,
+      () => quietly(() => fabric.autocast(() => (model as LightningModule)[name](batch, batchIdx, dataloaderIdx))),
+    );
+  if (!isCompiling(session) || hasObstacle(session, name, [])) return plain;
+  const step = fabric.compile(
+    (batch: unknown, dataloaderIdx: number) => plain(batch, 0, dataloaderIdx),
+    { compile: modeOf(session), name },
+  );
+  return (batch, _, dataloaderIdx) => step(batch, dataloaderIdx);
+}
+
+function isCompiling({ config }: Session): boolean {
+  return config.compile !== false && tf.getBackend() === "tensorflow";
+}
+
+function modeOf({ config }: Session): CompileMode {
+  return config.compile === "auto" && config.deterministic ? "exact" : config.compile;
+}
+
+/** Whether the step cannot be recorded, as far as that is known before it ran. Then it says why. */
+function hasObstacle(
+  { module, hooks }: Session,
+  name: "trainingStep" | "validationStep" | "testStep",
+  hooksInStep: readonly string[],
+): boolean {
+  const hook = hooksInStep.find((name) => hooks.has(name));
+  const usesIndex = usesParameter(module[name], 1);
+  if (!hook && !usesIndex) return false;
+  const why = hook
+    ? `\`${hook}\` is called in the middle of it`
+    : "it takes `batchIdx`, which is another number in every step";
+  warn(
+    "step-not-compiled",
+    `\`${name}\` runs op by op, because ${why}. docs/compiled_steps.md tells what can be compiled; ` +
+      "`compile: false` is the same without this warning",
+  );
+  return true;
 }
