@@ -16,9 +16,10 @@ Deno.test("a pair of bytes is looked up as the two floats of the bytes", () => {
   }
 });
 
-Deno.test("a table with what might become a NaN has no pairs", () => {
-  assert.equal(lookupPairs(new Float32Array(256).fill(NaN)), undefined);
-  assert.equal(lookupPairs(new Float32Array(256).fill(Infinity)), undefined);
+Deno.test("a table whose pairs would be NaNs has none", () => {
+  const strange = new Float32Array(new Uint32Array(256).fill(0x7fffffff).buffer);
+  assert.ok(lookupPairs(strange) === undefined);
+  assert.ok(lookupPairs(new Float32Array(256).fill(Infinity)) !== undefined);
 });
 
 Deno.test("rows with an odd number of bytes, and those of a shifted buffer, give the same as sample by sample", () => {
