@@ -2,6 +2,7 @@ import type { Store } from "../runtime/comm/store.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { echoWeight } from "./echo_weight.ts";
+import { hostName } from "./host_name.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** Options of {@linkcode HostLink}. */
@@ -53,7 +54,7 @@ export class HostLink implements AsyncDisposable {
     this.#node = options.nodeRank;
     this.#nodes = Array.from({ length: options.numNodes }, (_, node) => node);
     this.#heartbeatMs = options.heartbeatMs;
-    this.#host = options.host ?? Deno.hostname();
+    this.#host = options.host ?? hostName() ?? `node ${options.nodeRank}`;
   }
 
   /** Begins a generation: from now on this host shows that it lives. */

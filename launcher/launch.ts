@@ -3,7 +3,7 @@ import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings, type Settings } from "../runtime/environments/settings.ts";
-import { integer, text } from "../runtime/environments/variables.ts";
+import { duration, integer, seconds, text } from "../runtime/environments/variables.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
@@ -36,17 +36,17 @@ export interface LaunchOptions {
   logDir?: string;
   /** With `logDir`: whether the output is shown as well. Default: false. */
   tee?: boolean;
-  /** How long ranks may take to end after TERM before they get KILL, in milliseconds. Default: 10,000, and 3,000 after a failure. */
+  /** How long ranks may take to end after TERM before they get KILL, in milliseconds. Default: `WEFT_GRACE`, else 10,000, and 3,000 after a failure. */
   graceMs?: number;
   /** How long a rank may be kept from running, or all wait for each other in vain, in milliseconds. Default: what the settings say, else 10,000. */
   heartbeatMs?: number;
   /** How often a run that failed is started again from its newest checkpoint. Default: what the settings say, else 0. */
   maxRestarts?: number;
-  /** How long to wait before the first restart, in milliseconds. It doubles each time, up to half a minute. Default: 1,000. */
+  /** How long to wait before the first restart, in milliseconds. It doubles each time, up to half a minute. Default: `WEFT_RESTART_DELAY`, else 1,000. */
   restartDelayMs?: number;
-  /** Ends the run after this time as a TERM would, in milliseconds. Default: never. */
+  /** Ends the run after this time as a TERM would, in milliseconds. Default: `WEFT_MAX_TIME`, else never. */
   maxTimeMs?: number;
-  /** Where to write a report as JSON if the run does not end well, or had to be started again. Default: nowhere. */
+  /** Where to write a report as JSON if the run does not end well, or had to be started again. Default: `WEFT_ERROR_FILE`, else nowhere. */
   errorFile?: string;
   /** Ends the run as a TERM to the launcher would. */
   signal?: AbortSignal;
@@ -93,14 +93,20 @@ const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTAR
  */
 export async function launchRanks(script: URL, options: LaunchOptions): Promise<LaunchReport> {
   const { devices, args = [], numNodes = 1, nodeRank = 0, mainAddress = "127.0.0.1", mainPort = 0 } = options;
-  const { logDir, tee = false, signal, onSuccess, errorFile, restartDelayMs = RESTART_DELAY_MS } = options;
+  const { logDir, tee = false, signal, onSuccess } = options;
   checkNodes({ numNodes, nodeRank, mainAddress, mainPort });
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
   const localWorldSize = devices.indices.length, worldSize = numNodes * localWorldSize;
   const heartbeatMs = options.heartbeatMs ?? (settings.heartbeatTimeoutSeconds ?? HEARTBEAT_MS / 1000) * 1000;
   const maxRestarts = options.maxRestarts ?? settings.maxRestarts ?? 0;
-  const endMs = options.maxTimeMs === undefined ? undefined : performance.now() + options.maxTimeMs;
+  const milliseconds = (value: number | undefined) => value === undefined ? undefined : value * 1000;
+  const graceMs = options.graceMs ?? milliseconds(seconds(variables, "WEFT_GRACE"));
+  const restartDelayMs = options.restartDelayMs ?? milliseconds(seconds(variables, "WEFT_RESTART_DELAY")) ??
+    RESTART_DELAY_MS;
+  const maxTimeMs = options.maxTimeMs ?? milliseconds(duration(variables, "WEFT_MAX_TIME"));
+  const errorFile = options.errorFile ?? text(variables, "WEFT_ERROR_FILE");
+  const endMs = maxTimeMs === undefined ? undefined : performance.now() + maxTimeMs;
   if (logDir !== undefined) await makeLogDir(logDir);
   const flags = await denoFlags();
   await using cleanup = new AsyncDisposableStack();
@@ -148,8 +154,8 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       },
       visibleDevices: text(variables, "CUDA_VISIBLE_DEVICES"),
       columns: terminal && show ? columns() : undefined,
-      graceMs: options.graceMs ?? GRACE_MS,
-      failureGraceMs: options.graceMs ?? FAILURE_GRACE_MS,
+      graceMs: graceMs ?? GRACE_MS,
+      failureGraceMs: graceMs ?? FAILURE_GRACE_MS,
       listen: listening.forward,
       failedElsewhere: shared?.failedElsewhere,
       onFailure: ({ message }) => void shared?.tell(message),

@@ -34,7 +34,10 @@ export async function stoppedProcesses(pids: readonly number[]): Promise<Set<num
       // Without all permissions Deno hides /proc.
     }
   }
-  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,stat="], stderr: "null" }).output();
+  const table = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,stat="], stderr: "null" }).output()
+    // Who may not ask knows of nobody.
+    .catch(() => ({ stdout: new Uint8Array() }));
+  const { stdout } = table;
   const stopped = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/))
     .filter(([, state]) => /^T/.test(state)).map(([pid]) => Number(pid));
   return new Set(pids.filter((pid) => stopped.includes(pid)));

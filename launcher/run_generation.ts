@@ -9,6 +9,7 @@ import { describeActivity } from "./describe_activity.ts";
 import { type ErrorReport, failureOf, ranksOf } from "./error_report.ts";
 import { failureReport, howOf } from "./failure_report.ts";
 import { findStuck } from "./find_stuck.ts";
+import { hostName } from "./host_name.ts";
 import { memoryHint, oomKills } from "./out_of_memory.ts";
 import type { OrphanGuard } from "./orphan_guard.ts";
 import { echoWeight } from "./echo_weight.ts";
@@ -136,7 +137,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     Deno.removeSync(page.path);
   }
   const judged = outcomeOf({ ...run, errors, activities });
-  const host = Deno.hostname();
+  const host = hostName();
   const outcome = judged.cause ? { ...judged, cause: { ...judged.cause, host } } : judged;
   const { cause } = outcome;
   const reason = run.reason?.kind === "finished" ? undefined : run.reason;
@@ -204,7 +205,7 @@ function tellOthers(
   const message = `rank ${rank} ${told}${doing ? ` (${doing})` : ""}${
     error ? `: ${error.name}: ${error.message}` : ""
   }`;
-  const failure = { rank, host: Deno.hostname(), step: activity?.step, operation: activity?.operation, message };
+  const failure = { rank, host: hostName(), step: activity?.step, operation: activity?.operation, message };
   for (const [other, page] of run.pages) if (other !== rank) page.tell(failure);
   run.onFailure?.({ rank, message });
 }

@@ -16,6 +16,7 @@ import { findLibrary } from "../runtime/tensorflow_library/find_library.ts";
 import { findPip } from "../runtime/tensorflow_library/find_pip.ts";
 import { installLibrary } from "../runtime/tensorflow_library/install_library.ts";
 import { platformProblem } from "../runtime/tensorflow_library/platform_problem.ts";
+import { rememberLibrary } from "../runtime/tensorflow_library/remember_library.ts";
 import { tryLibrary } from "../runtime/tensorflow_library/try_library.ts";
 import { PINNED_VERSION, wheelsFor } from "../runtime/tensorflow_library/wheels.ts";
 
@@ -23,7 +24,7 @@ const HELP = `Gets TensorFlow's library, with which the accelerators cpu and cud
 
 Usage: deno task setup [options]
 
-Takes the TensorFlow that is there: in TENSORFLOW_LIB_DIR, in the Python on PATH, in the cache of an earlier setup. If there is none,
+Takes the TensorFlow that is there: in TENSORFLOW_LIB_DIR, in the cache of an earlier setup, in the Python on PATH. If there is none,
 downloads it from PyPI by pip, checks it against a pinned sha256, and unpacks what is needed of it.
 
 Options
@@ -59,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
       for (const miss of misses) console.log(`not used: ${miss}`);
       if (library) {
         await tryLibrary(library.directory);
+        if (library.source === "python") await rememberLibrary(library, cacheDirectory(tensorflowConfiguration()));
         console.log(`found ${describeLibrary(library)}; --force downloads another`);
         return await finish(cuda);
       }
@@ -108,7 +110,7 @@ async function finish(cuda: boolean): Promise<number> {
   const gpus = countCudaDevices();
   if (cuda && gpus.count === 0) console.log(`no GPU can be used yet: ${gpus.reason}`);
   const taken = cuda && gpus.count > 0 ? "cuda" : "cpu";
-  console.log(`--accelerator ${taken} is now computed by TensorFlow; --accelerator auto goes on taking wasm`);
+  console.log(`--accelerator auto now takes ${taken}, computed by TensorFlow`);
   return 0;
 }
 
