@@ -3,6 +3,7 @@
  *
  *     deno run -A launcher/doctor.ts
  */
+import { countUsableDevices } from "./count_usable_devices.ts";
 import { cpus, release, totalmem, type } from "node:os";
 import { bundledLibzmq, libzmqPath, setLibzmqPath } from "../runtime/comm/libzmq_library.ts";
 import { countDevices } from "../runtime/devices/device_inventory.ts";
@@ -40,6 +41,11 @@ async function tensorflow(): Promise<string> {
 async function devices(kind: "cuda" | "webgpu"): Promise<string> {
   const { count, reason } = await countDevices(kind);
   return count > 0 ? `${count}` : `none: ${reason}`;
+}
+
+async function autoTakes(): Promise<string> {
+  const { accelerator } = await selectDevices({ count: countUsableDevices });
+  return accelerator === "cuda" || (await findLibrary({ quick: true })).library ? accelerator : "wasm";
 }
 
 function libzmq(): string {
@@ -81,7 +87,7 @@ async function main(): Promise<number> {
     await line("tensorflow", tensorflow),
     await line("cuda devices", () => devices("cuda")),
     await line("webgpu adapters", () => devices("webgpu")),
-    await line("auto takes", async () => (await selectDevices()).accelerator),
+    await line("auto takes", autoTakes),
   ];
   const width = Math.max(...lines.map(([about]) => about.length));
   for (const [about, text] of lines) console.log(`${about.padEnd(width)}  ${text}`);

@@ -3,6 +3,7 @@
  *
  *     deno run -A launcher/main.ts --help
  */
+import { countUsableDevices } from "./count_usable_devices.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { selectDevices } from "../runtime/devices/select_devices.ts";
@@ -34,7 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
     const { options } = commandLine;
     errorFile = options.errorFile;
     const script = await resolveScript(commandLine.script);
-    const devices = await selectDevices({ ...options, optionPrefix: "--" });
+    const devices = await selectDevices({ ...options, optionPrefix: "--", count: countUsableDevices });
     const { exitCode } = await launchRanks(script, {
       ...options,
       devices,

@@ -3,6 +3,8 @@ import { closest } from "../core/suggest.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { availableAccelerators } from "./available_accelerators.ts";
 import { ACCELERATOR_NAMES, LOADERS } from "./registry.ts";
+import { findLibrary } from "../tensorflow_library/find_library.ts";
+import { platformProblem } from "../tensorflow_library/platform_problem.ts";
 
 /** Options of {@linkcode selectAccelerator}. */
 export interface SelectAcceleratorOptions {
@@ -12,16 +14,16 @@ export interface SelectAcceleratorOptions {
   announce?: boolean;
 }
 
-/** What `auto` tries, in this order. The others are taken only when asked for: op by op, wasm is the fastest of them. */
-const AUTO = ["wasm"] as const;
+/** What `auto` tries, in this order. webgpu is taken only when asked for. */
+const AUTO = ["cuda", "cpu", "wasm"] as const;
 
 const announced = new Set<string>();
 
 /**
  * Finds the accelerator of a name. Imports the code of that one only and starts no engine: call its `load` for that.
  *
- * `auto` is wasm; `gpu` means cuda; `cpu` is TensorFlow where it is found, else wasm. One
- * line says what a general name became, once a process.
+ * `auto` is the first that works of cuda, cpu and wasm, where cpu means a TensorFlow that `TENSORFLOW_LIB_DIR` names or `deno task setup` has found; `gpu`
+ * means cuda; `cpu` is TensorFlow where it is found, else wasm. One line says what a general name became, once a process.
  *
  * @throws {RangeError} for a name that is none
  * @throws {Error} for one that does not work here; the message says why, what to do, and what is available
@@ -70,11 +72,19 @@ export async function selectAccelerator(
 
 async function firstThatWorks(say: (text: string) => void): Promise<Accelerator> {
   for (const name of AUTO) {
+    // Nobody asked for TensorFlow: where it has not been set up, no time is spent on looking for it.
+    if (name === "cpu" && !await isTensorflowSetUp()) continue;
     const accelerator = await LOADERS[name]();
     const probe = await accelerator.probe();
     if (!probe.available) continue;
-    say(`accelerator: ${name} (${probe.detail})`);
+    const faster = name === "wasm" && !platformProblem() ? "; `deno task setup` gets TensorFlow, which is faster" : "";
+    say(`accelerator: ${name} (${probe.detail})${faster}`);
     return accelerator;
   }
   throw new Error(`no accelerator works on this system; tried ${AUTO.join(", ")}`);
+}
+
+async function isTensorflowSetUp(): Promise<boolean> {
+  if ((await Deno.permissions.query({ name: "ffi" })).state !== "granted") return false;
+  return (await findLibrary({ quick: true })).library !== undefined;
 }

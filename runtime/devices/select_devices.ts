@@ -22,8 +22,8 @@ export interface DeviceSelection {
   readonly indices: readonly number[];
 }
 
-/** What `auto` tries, in this order. CUDA is listed once the runtime can train on it: until then `auto` may not pick it. */
-const AUTO: readonly DeviceKind[] = ["wasm"];
+/** What `auto` tries, in this order. Ranks on the processor find out themselves whether TensorFlow or wasm computes there. */
+const AUTO: readonly DeviceKind[] = ["cuda", "cpu"];
 
 /**
  * Resolves an accelerator and its devices as the user wrote them, counting what this host has.

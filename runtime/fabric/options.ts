@@ -11,7 +11,7 @@ export type DevicesOption = number | string | readonly number[];
 
 /** Options of Fabric. The launcher's options fill in what is not given. */
 export interface FabricOptions {
-  /** `"auto"`, `"cpu"`, `"wasm"`, `"webgpu"`, `"cuda"` or `"gpu"`. Default: `"auto"`, which works everywhere: wasm. */
+  /** `"auto"`, `"cpu"`, `"wasm"`, `"webgpu"`, `"cuda"` or `"gpu"`. Default: `"auto"`, the first that works of cuda, cpu and wasm. */
   accelerator?: AcceleratorName;
   /** `"auto"`, `"ddp"`, `"dp"`, `"single_device"` or an object. Default: `"auto"`, which is ddp for several ranks. */
   strategy?: StrategyName | Strategy;

@@ -1,3 +1,4 @@
+import { countUsableDevices } from "../../launcher/count_usable_devices.ts";
 import { RankFlags } from "../../strategies/rank_flags.ts";
 import { resolveStrategy } from "../../strategies/resolve.ts";
 import type { Strategy, Synchronizer } from "../../strategies/strategy.ts";
@@ -48,7 +49,11 @@ export interface RankContext extends AsyncDisposable {
  */
 export async function plannedWorldSize(config: FabricConfig, cluster: ClusterInfo): Promise<number> {
   if (cluster.kind !== "local" && config.devices === "auto") return cluster.worldSize;
-  const { indices } = await selectDevices({ accelerator: config.accelerator, devices: config.devices });
+  const { indices } = await selectDevices({
+    accelerator: config.accelerator,
+    devices: config.devices,
+    count: countUsableDevices,
+  });
   const worldSize = indices.length * config.numNodes;
   if (cluster.kind !== "local" && worldSize !== cluster.worldSize) {
     throw new RangeError(

@@ -1,3 +1,4 @@
+import { countUsableDevices } from "../../launcher/count_usable_devices.ts";
 import { launchRanks } from "../../launcher/launch.ts";
 import { connectStore } from "../comm/connect_store.ts";
 import { decodeObject, encodeObject } from "../comm/object_codec.ts";
@@ -23,7 +24,11 @@ export async function deliverResult(
  */
 export async function superviseOwnScript<T>(config: FabricConfig, options: { wantsResult: boolean }): Promise<T> {
   const script = ownScript();
-  const devices = await selectDevices({ accelerator: config.accelerator, devices: config.devices });
+  const devices = await selectDevices({
+    accelerator: config.accelerator,
+    devices: config.devices,
+    count: countUsableDevices,
+  });
   let result: T | undefined;
   const report = await launchRanks(script, {
     devices,

@@ -3,14 +3,52 @@ import { availableAccelerators } from "../../runtime/accelerators/available_acce
 import { selectAccelerator } from "../../runtime/accelerators/select_accelerator.ts";
 import { tensorflowCpu } from "../../runtime/accelerators/tensorflow/accelerator.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
+import {
+  configureTensorflow,
+  type TensorflowConfiguration,
+  tensorflowConfiguration,
+} from "../../runtime/tensorflow_library/configure.ts";
+import { libraryFiles } from "../../runtime/tensorflow_library/library_files.ts";
+import { platformProblem } from "../../runtime/tensorflow_library/platform_problem.ts";
 
-Deno.test("auto becomes wasm, and says so once", async () => {
+/** Runs with a TensorFlow configuration of its own, and restores the other. */
+async function configured(configuration: TensorflowConfiguration, run: () => Promise<void>): Promise<void> {
+  const before = tensorflowConfiguration();
+  configureTensorflow(configuration);
+  try {
+    await run();
+  } finally {
+    configureTensorflow(before);
+  }
+}
+
+Deno.test("auto becomes wasm where no TensorFlow was set up, and says once how to get one", async () => {
   const lines: string[] = [];
   using _route = routeMessages((line) => lines.push(line));
-  assert.equal((await selectAccelerator("auto")).name, "wasm");
-  assert.equal((await selectAccelerator()).name, "wasm");
+  await configured({ cacheHome: "/nowhere" }, async () => {
+    assert.equal((await selectAccelerator("auto")).name, "wasm");
+    assert.equal((await selectAccelerator()).name, "wasm");
+  });
   assert.equal(lines.length, 1);
-  assert.match(lines[0], /^accelerator: wasm \(/);
+  assert.match(lines[0], /^accelerator: wasm \(.*\); `deno task setup` gets TensorFlow, which is faster$/);
+});
+
+Deno.test("auto becomes cpu where a TensorFlow was set up, without asking Python", {
+  ignore: platformProblem() !== undefined,
+}, async () => {
+  const lines: string[] = [], folder = await Deno.makeTempDir();
+  using _route = routeMessages((line) => lines.push(line));
+  try {
+    const library = `${folder}/weft/tensorflow/9.9.9/tensorflow`;
+    await Deno.mkdir(library, { recursive: true });
+    for (const file of libraryFiles()!) await Deno.writeTextFile(`${library}/${file}`, "");
+    await configured({ cacheHome: folder, pythonCommands: ["/no/such/python"] }, async () => {
+      assert.equal((await selectAccelerator("auto")).name, "cpu");
+    });
+    assert.match(lines.join("\n"), /^accelerator: cpu \(TensorFlow in .*9\.9\.9.*\)$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("cpu is TensorFlow where its library is found, else wasm, which it says once", async () => {

@@ -16,12 +16,13 @@ function counting(counts: Partial<Record<DeviceKind, number>>) {
 const LAPTOP = counting({ wasm: 1, cpu: 1 });
 
 Deno.test("auto is one rank on the processor where nothing else is asked for", async () => {
-  assert.deepEqual(await selectDevices({ count: LAPTOP }), { accelerator: "wasm", indices: [0] });
+  assert.deepEqual(await selectDevices({ count: LAPTOP }), { accelerator: "cpu", indices: [0] });
 });
 
 Deno.test("gpu means cuda, and auto takes all of its devices", async () => {
   const count = counting({ cuda: 2, wasm: 1, cpu: 1 });
   assert.deepEqual(await selectDevices({ accelerator: "gpu", count }), { accelerator: "cuda", indices: [0, 1] });
+  assert.deepEqual(await selectDevices({ count }), { accelerator: "cuda", indices: [0, 1] });
   assert.deepEqual(await selectDevices({ accelerator: "CUDA", devices: "1,", count }), {
     accelerator: "cuda",
     indices: [1],

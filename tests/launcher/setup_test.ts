@@ -59,7 +59,7 @@ setupTest("setup without Python says what it looked at and what to install, and 
   assert.equal(code, 1);
   assert.equal(
     stdout,
-    "not used: no Python on PATH (python3, python)\nnot used: nothing was set up in ~/cache/weft/tensorflow\n",
+    "not used: nothing was set up in ~/cache/weft/tensorflow\nnot used: no Python on PATH (python3, python)\n",
   );
   assert.match(stderr, /setup: there is no Python on PATH.*apt install python3-pip/);
 });
