@@ -41,6 +41,14 @@ const net = tf.sequential({
   ],
 });
 const [model, optimizer] = await fabric.setup(net, tf.train.adam(1e-3));
+// Runs as one call where TensorFlow computes (cpu, cuda); elsewhere it is the function itself.
+const trainStep = fabric.compile(async (x: tf.Tensor, y: tf.Tensor) => {
+  optimizer.zeroGrad();
+  const loss = crossEntropy(model.forward(x), y);
+  await fabric.backward(loss); // averaged over the ranks when it returns
+  optimizer.step();
+  return loss;
+});
 
 let step = 0, valAcc = 0;
 for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -49,10 +57,7 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
   let trainLoss = 0;
   model.train();
   for await (const [x, y] of train) {
-    optimizer.zeroGrad();
-    const loss = crossEntropy(model.forward(x), y);
-    await fabric.backward(loss);
-    optimizer.step();
+    const loss = await trainStep(x, y);
     trainLoss += (await loss.data())[0];
     bar.update();
     step++;
