@@ -15,7 +15,7 @@ export async function harm(fault: Fault, step: number): Promise<void> {
   }
   if (Number(RANK) !== fault.rank) return;
   Deno.writeTextFileSync(`${FAULT_FOLDER}/harm`, String(performance.timeOrigin + performance.now()));
-  switch (fault.kind) {
+  switch (fault.kind as Fault["kind"] | "wait") {
     case "throw":
     case "clock":
       throw new RangeError("harm was done");
@@ -33,7 +33,7 @@ export async function harm(fault: Fault, step: number): Promise<void> {
       return cutConnections();
     case "garbage":
       return await sendGarbage();
-    default:
+    case "wait":
       // As one that computes for ever.
       await new Promise(() => setInterval(() => {}, 1_000));
   }
