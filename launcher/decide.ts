@@ -30,6 +30,8 @@ export type StopReason =
   /** The launchers of other hosts said so, or one does not answer. */
   | { readonly kind: "elsewhere" }
   | { readonly kind: "time" }
+  /** A host joins: the ranks save, and start again with it. */
+  | { readonly kind: "membership" }
   | { readonly kind: "signal"; readonly signal: string };
 
 /** All that the decision depends on. */
@@ -46,6 +48,8 @@ export interface RunState {
   readonly stuck?: Stuck;
   /** Whether the run failed on another host. Default: false. */
   readonly failedElsewhere?: boolean;
+  /** Whether hosts want to join. Default: false. */
+  readonly isRegrouping?: boolean;
   /** When the run's time is over. Default: never. */
   readonly endMs?: number;
   /** Absent while the run goes on. */
@@ -96,6 +100,7 @@ export function decide(state: RunState): Action {
     if (stuck) return { do: "terminate", reason: { kind: "failure", rank: stuck.rank, how: stuck.how } };
     if (state.failedElsewhere) return { do: "terminate", reason: { kind: "elsewhere" } };
     if (processes.every((process) => process.exit)) return { do: "terminate", reason: { kind: "finished" } };
+    if (state.isRegrouping) return { do: "terminate", reason: { kind: "membership" } };
     if (nowMs >= endMs) return { do: "terminate", reason: { kind: "time" } };
     return { do: "wait", ms: Math.min(endMs, echoMs) - nowMs };
   }

@@ -7,7 +7,7 @@ import { duration, integer, seconds, text } from "../runtime/environments/variab
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
-import { HostLink } from "./host_link.ts";
+import { HostLink, type Meeting } from "./host_link.ts";
 import { hostStore, isLoopback } from "./host_store.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
 import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
@@ -26,6 +26,8 @@ export interface LaunchOptions {
   settings?: Partial<Settings>;
   /** Hosts that the run spans, with a launcher on each and as many ranks on each. Default: 1. */
   numNodes?: number;
+  /** The run goes on with fewer hosts than `numNodes`, down to this; others may join later. Default: as `numNodes`. */
+  minNodes?: number;
   /** Which of the hosts this one is. Default: 0. */
   nodeRank?: number;
   /** Where the launcher of node 0 listens. Default: `127.0.0.1`; another address only with more than one host. */
@@ -70,6 +72,8 @@ export interface LaunchReport {
 
 /** How long the launcher waits until what it has to say is read. */
 const DRAIN_MS = 2_000;
+/** How long hosts wait for each other to come. */
+const MEET_MS = 300_000;
 const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTART_DELAY_MS = 1_000;
 
 /**
@@ -93,11 +97,12 @@ const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTAR
  */
 export async function launchRanks(script: URL, options: LaunchOptions): Promise<LaunchReport> {
   const { devices, args = [], numNodes = 1, nodeRank = 0, mainAddress = "127.0.0.1", mainPort = 0 } = options;
-  const { logDir, tee = false, signal, onSuccess } = options;
-  checkNodes({ numNodes, nodeRank, mainAddress, mainPort });
+  const { logDir, tee = false, signal, onSuccess, minNodes = numNodes } = options;
+  checkNodes({ numNodes, minNodes, nodeRank, mainAddress, mainPort });
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
-  const localWorldSize = devices.indices.length, worldSize = numNodes * localWorldSize;
+  const localWorldSize = devices.indices.length;
+  const meetMs = (settings.rendezvousTimeoutSeconds ?? MEET_MS / 1000) * 1000;
   const heartbeatMs = options.heartbeatMs ?? (settings.heartbeatTimeoutSeconds ?? HEARTBEAT_MS / 1000) * 1000;
   const maxRestarts = options.maxRestarts ?? settings.maxRestarts ?? 0;
   const milliseconds = (value: number | undefined) => value === undefined ? undefined : value * 1000;
@@ -112,35 +117,44 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   await using cleanup = new AsyncDisposableStack();
   const scratch = await Deno.makeTempDir({ prefix: "weft-" });
   cleanup.defer(() => Deno.remove(scratch, { recursive: true }));
+  const preemption: readonly string[] = preemptionSignals(settings.preemptionSignal);
+  using listening = collectSignals(signal, preemption as readonly Deno.Signal[]);
   const store = nodeRank === 0 ? cleanup.use(await hostStore({ address: mainAddress, port: mainPort })) : undefined;
-  const link = numNodes === 1 ? undefined : cleanup.use(
-    new HostLink({
-      ...{ nodeRank, numNodes, heartbeatMs },
-      store: await connectStore({
-        ...{ address: mainAddress, port: store?.port ?? mainPort },
-        timeoutMs: settings.rendezvousTimeoutSeconds && settings.rendezvousTimeoutSeconds * 1000,
-      }),
-    }),
-  );
+  const connect = async () => {
+    if (numNodes === 1) return undefined;
+    const at = { address: mainAddress, port: store?.port ?? mainPort };
+    const shared = await connectStore({ ...at, timeoutMs: meetMs, signal: listening.signal });
+    const facts = { nodeRank, numNodes, minNodes, localWorldSize, heartbeatMs, meetMs };
+    return cleanup.use(new HostLink({ ...facts, store: shared }));
+  };
   const guard = cleanup.use(new OrphanGuard(scratch));
   const terminal = Deno.stderr.isTerminal();
   const console = new ConsoleOutput({ terminal });
   const runId = numNodes > 1 ? `${mainAddress}:${mainPort}` : crypto.randomUUID();
   const job = text(variables, "SLURM_JOB_ID");
   const firstGeneration = job === undefined ? 0 : integer(variables, "SLURM_RESTART_COUNT") ?? 0;
-  const preemption: readonly string[] = preemptionSignals(settings.preemptionSignal);
-  using listening = collectSignals(signal, preemption as readonly Deno.Signal[]);
   const show = logDir === undefined || tee;
 
   const earlier: FailedGeneration[] = [];
-  let before: FailureCause | undefined, result: GenerationResult;
-  for (let restarts = 0;; restarts++) {
-    const generation = firstGeneration + restarts;
-    const shared = link?.begin(generation);
+  let before: FailureCause | undefined, link: HostLink | undefined;
+  let result: GenerationResult = { exitCode: 0, category: "finished", failure: undefined, ranks: [], report: () => "" };
+  for (let restarts = 0, next = firstGeneration;;) {
+    let meeting: Meeting = { generation: next, nodes: [nodeRank] };
+    try {
+      if (restarts === 0 && next === firstGeneration) link = await connect();
+      meeting = await link?.meet(next, listening.signal) ?? meeting;
+    } catch (error) {
+      if (!listening.first) throw error;
+      return await endBy(listening.first, { restarts, generation: next });
+    }
+    const { generation, nodes } = meeting;
+    next = generation + 1;
+    const shared = link?.begin(meeting);
     result = await runGeneration({
       ...{ script, args, devices, scratch, guard, console, logDir, show, heartbeatMs, endMs, denoFlags: flags },
       cluster: {
-        ...{ nodeRank, worldSize, localWorldSize, numNodes, mainAddress, runId, generation },
+        ...{ nodeRank: nodes.indexOf(nodeRank), numNodes: nodes.length, worldSize: nodes.length * localWorldSize },
+        ...{ localWorldSize, mainAddress, runId, generation },
         mainPort: store?.port ?? mainPort,
         storeIsHosted: true,
       },
@@ -158,18 +172,25 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       failureGraceMs: graceMs ?? FAILURE_GRACE_MS,
       listen: listening.forward,
       failedElsewhere: shared?.failedElsewhere,
+      regroup: shared?.regroup,
       onFailure: ({ message }) => void shared?.tell(message),
     });
+    let isRegrouping = false;
     if (shared) {
       const { reason } = result;
       const signal = reason?.kind === "signal" ? reason.signal : undefined;
-      const settled = await shared.settle({ ...result, signal });
+      const { isRegrouping: regroups, ...settled } = await shared.settle({ ...result, signal });
+      isRegrouping = regroups;
       result = { ...result, ...settled, failure: result.failure ?? failureOf(settled.cause) };
     }
     const words = result.report(result);
     if (words) void console.say(words);
+    if (isRegrouping && listening.count === 0) {
+      void console.say("weft: the hosts have changed: starting again with those that are there");
+      continue;
+    }
     const isStopped = listening.count > 0 || endMs !== undefined && performance.now() >= endMs;
-    const next = afterGeneration({
+    const step = afterGeneration({
       outcome: result,
       before,
       restarts,
@@ -177,23 +198,30 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       isStopped,
       delayMs: restartDelayMs,
     });
-    if (next.do === "end") {
-      if (next.why) void console.say(`weft: not restarted: ${next.why}`);
+    if (step.do === "end") {
+      if (step.why) void console.say(`weft: not restarted: ${step.why}`);
       await finish({ restarts, generation });
       const { exitCode, category, cause, reason } = result;
       return { exitCode, category, cause, restarts, stoppedBy: reason?.kind === "signal" ? reason.signal : undefined };
     }
     void console.say(
-      `weft: restart ${restarts + 1} of ${maxRestarts}${next.delayMs > 0 ? ` in ${next.delayMs / 1000} s` : ""}`,
+      `weft: restart ${restarts + 1} of ${maxRestarts}${step.delayMs > 0 ? ` in ${step.delayMs / 1000} s` : ""}`,
     );
     earlier.push({ generation, failure: result.failure });
     before = result.cause;
-    const stop = await listening.sleep(next.delayMs);
-    if (stop === undefined) continue;
-    const reason = { kind: "signal", signal: stop } as const;
-    result = { ...result, ...outcomeOf({ processes: [], errors: new Map(), reason }), reason };
-    await finish({ restarts, generation });
-    return { exitCode: result.exitCode, category: result.category, cause: before, restarts, stoppedBy: stop };
+    const stop = await listening.sleep(step.delayMs);
+    restarts++;
+    if (stop !== undefined) return await endBy(stop, { restarts, generation });
+  }
+
+  /** A signal came while no rank ran. */
+  async function endBy(signal: string, at: { restarts: number; generation: number }): Promise<LaunchReport> {
+    const reason = { kind: "signal", signal } as const;
+    const outcome = outcomeOf({ processes: [], errors: new Map(), reason });
+    result = { ...result, ...outcome, cause: before, reason };
+    void console.say(`weft: stopped by ${signal}`);
+    await finish(at);
+    return { ...outcome, cause: before, restarts: at.restarts, stoppedBy: signal };
   }
 
   async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
@@ -221,8 +249,15 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   }
 }
 
-function checkNodes(nodes: { numNodes: number; nodeRank: number; mainAddress: string; mainPort: number }): void {
-  const { numNodes, nodeRank, mainAddress, mainPort } = nodes;
+function checkNodes(
+  nodes: { numNodes: number; minNodes: number; nodeRank: number; mainAddress: string; mainPort: number },
+): void {
+  const { numNodes, minNodes, nodeRank, mainAddress, mainPort } = nodes;
+  if (!Number.isSafeInteger(minNodes) || minNodes < 1 || minNodes > numNodes) {
+    throw new RangeError(
+      `The least number of hosts is ${minNodes}, but must be 1 to the most, ${numNodes} (num-nodes MIN:MAX)`,
+    );
+  }
   if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
     throw new RangeError(`The number of hosts (num-nodes) must be a positive integer, but is ${numNodes}`);
   }
@@ -247,11 +282,14 @@ function checkNodes(nodes: { numNodes: number; nodeRank: number; mainAddress: st
 /** Signals to this process from now on, so that one that comes while the ranks are being started, or before they are again, is not lost. */
 function collectSignals(abort: AbortSignal | undefined, preemption: readonly Deno.Signal[]) {
   const early: string[] = [];
-  let count = 0, wake = () => {};
+  let count = 0, first: string | undefined, wake = () => {};
+  const aborting = new AbortController();
   const keep = (signal: string) => void early.push(signal);
   let forward: (signal: string) => void = keep;
   const take = (signal: string) => {
     count++;
+    first ??= signal;
+    aborting.abort();
     forward(signal);
     wake();
   };
@@ -260,6 +298,11 @@ function collectSignals(abort: AbortSignal | undefined, preemption: readonly Den
   if (abort?.aborted) onAbort();
   abort?.addEventListener("abort", onAbort);
   return {
+    /** Aborted by the first. */
+    signal: aborting.signal,
+    get first() {
+      return first;
+    },
     /** How many came so far. */
     get count() {
       return count;

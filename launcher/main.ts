@@ -46,7 +46,8 @@ async function main(args: readonly string[]): Promise<number> {
       settings: {
         ...readSettings(variables),
         ...{ accelerator: options.accelerator, devices: options.devices, strategy: options.strategy },
-        ...{ precision: options.precision, maxRestarts: options.maxRestarts, numNodes: options.numNodes },
+        ...{ precision: options.precision, maxRestarts: options.maxRestarts },
+        numNodes: options.minNodes === options.numNodes ? options.numNodes : undefined,
         timeoutSeconds: options.timeoutSeconds,
         rendezvousTimeoutSeconds: options.rendezvousTimeoutSeconds,
         heartbeatTimeoutSeconds: options.heartbeatTimeoutSeconds,

@@ -34,7 +34,12 @@ export const LAUNCHER_OPTIONS = [
     value: "NAME",
     help: "e.g. 32-true, 16-mixed (default: what the script says, else 32-true)",
   },
-  { name: "num-nodes", variable: "WEFT_NUM_NODES", value: "N", help: "hosts; start the launcher on each (default: 1)" },
+  {
+    name: "num-nodes",
+    variable: "WEFT_NUM_NODES",
+    value: "N",
+    help: "hosts; start the launcher on each. MIN:MAX: hosts may leave and join (default: 1)",
+  },
   { name: "node-rank", variable: "WEFT_NODE_RANK", value: "N", help: "which of the hosts this one is (default: 0)" },
   {
     name: "main-address",

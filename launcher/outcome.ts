@@ -63,6 +63,7 @@ export function outcomeOf(run: EndedRun): Outcome {
   const isSaved = codes.includes(RESUMABLE) && codes.every((code) => code === 0 || code === RESUMABLE);
   if (isSaved) return { exitCode: RESUMABLE, category: "resumable" };
   if (reason?.kind === "signal") return { exitCode: SIGNAL_CODES[reason.signal] ?? 1, category: "stopped" };
+  if (reason?.kind === "membership") return { exitCode: SIGNAL_CODES.SIGTERM, category: "stopped" };
   if (reason?.kind === "time") return { exitCode: OUT_OF_TIME, category: "stopped" };
   if (reason?.kind === "failure" && reason.how) {
     const { rank, how } = reason;

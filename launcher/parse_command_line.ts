@@ -4,6 +4,7 @@ import {
   duration,
   flag,
   integer,
+  nodeRange,
   seconds,
   signalName,
   text,
@@ -21,6 +22,8 @@ export interface LauncherSettings {
   readonly strategy?: string;
   readonly precision?: string;
   readonly numNodes: number;
+  /** Fewer than `numNodes` if hosts may leave and join. */
+  readonly minNodes: number;
   readonly nodeRank: number;
   readonly mainAddress: string;
   /** 0: one that is free. */
@@ -69,12 +72,14 @@ export function parseCommandLine(args: readonly string[], variables: Variables =
     if (given[`--${name}`] !== undefined) return reader(given, `--${name}`);
     return reader(variables, LAUNCHER_OPTIONS.find((option) => option.name === name)!.variable);
   };
+  const nodes = read("num-nodes", nodeRange);
   const settings: LauncherSettings = {
     devices: read("devices", text),
     accelerator: read("accelerator", text),
     strategy: read("strategy", text),
     precision: read("precision", text),
-    numNodes: read("num-nodes", (from, name) => integer(from, name, { min: 1 })) ?? 1,
+    numNodes: nodes?.max ?? 1,
+    minNodes: nodes?.min ?? 1,
     nodeRank: read("node-rank", integer) ?? 0,
     mainAddress: read("main-address", text) ?? "127.0.0.1",
     mainPort: read("main-port", (from, name) => integer(from, name, { max: 65535 })) ?? 0,

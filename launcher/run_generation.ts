@@ -50,6 +50,8 @@ export interface GenerationOptions {
   listen: (listener: (signal: string) => void) => Disposable;
   /** Resolves with what failed on another host, in words, if something does. Default: never. */
   failedElsewhere?: Promise<string>;
+  /** Resolves with what happens, in words, if hosts want to join. Default: never. */
+  regroup?: Promise<string>;
   /** Told what fails here, before the ranks are ended. Default: nobody is. */
   onFailure?: (failure: { rank: number; message: string }) => void;
 }
@@ -108,6 +110,9 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
   const run = await supervise(supervised, {
     ...{ graceMs: options.graceMs, failureGraceMs: options.failureGraceMs, endMs: options.endMs, lookEveryMs },
     listen: options.listen,
+    regroup: options.regroup?.then((message) =>
+      void console.say(`weft: ${message}: ending the ranks, to start again with it`)
+    ),
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),
     look: async () => findStuck(await watch.look(performance.now()), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
     onStop: (reason) => {

@@ -28,6 +28,8 @@ export interface SuperviseOptions {
   lookEveryMs?: number;
   /** Resolves if the run has failed on another host. Default: never. */
   failedElsewhere?: Promise<void>;
+  /** Resolves if hosts want to join. Default: never. */
+  regroup?: Promise<void>;
   /** Told when ranks are about to be ended. Default: nobody is. */
   onStop?: (reason: StopReason) => void;
 }
@@ -49,7 +51,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export async function supervise(ranks: readonly Supervised[], options: SuperviseOptions): Promise<SupervisedRun> {
   const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop } = options;
   const signals: string[] = [];
-  let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined, failedElsewhere = false;
+  let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined;
+  let failedElsewhere = false, isRegrouping = false;
   using _listening = listen((signal) => {
     signals.push(signal);
     wake();
@@ -57,6 +60,10 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
   for (const rank of ranks) void rank.exited.then(() => wake());
   void options.failedElsewhere?.then(() => {
     failedElsewhere = true;
+    wake();
+  });
+  void options.regroup?.then(() => {
+    isRegrouping = true;
     wake();
   });
   let lookedAt = -Infinity;
@@ -73,7 +80,9 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
       isEcho: exit !== undefined && exit.code !== 0 && isEcho?.(),
     }));
     const nowMs = performance.now();
-    const action = decide({ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, stop });
+    const action = decide({
+      ...{ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, isRegrouping, stop },
+    });
     switch (action.do) {
       case "finish":
         return { processes, reason: stop?.reason, stoppedMs: stop?.sinceMs };

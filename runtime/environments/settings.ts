@@ -1,4 +1,4 @@
-import { flag, integer, seconds, signalName, text, type Variables } from "./variables.ts";
+import { flag, integer, nodeRange, seconds, signalName, text, type Variables } from "./variables.ts";
 
 /** What the launcher, or the person at the shell, sets by environment variable. A field is absent if its variable is. */
 export interface Settings {
@@ -65,11 +65,13 @@ export function readSettings(variables: Variables): Settings {
       `The environment variable WEFT_LAUNCHED_BY=${launchedBy} must be "command line" or "script": unset it, the launcher sets it`,
     );
   }
+  const nodes = nodeRange(variables, "WEFT_NUM_NODES");
   const settings: Settings = {
     accelerator: text(variables, "WEFT_ACCELERATOR"),
     strategy: text(variables, "WEFT_STRATEGY"),
     devices: text(variables, "WEFT_DEVICES"),
-    numNodes: integer(variables, "WEFT_NUM_NODES", { min: 1 }),
+    // Of a range the launcher decides, generation by generation; it tells its ranks a number.
+    numNodes: nodes && nodes.min === nodes.max ? nodes.max : undefined,
     precision: text(variables, "WEFT_PRECISION"),
     timeoutSeconds: seconds(variables, "WEFT_TIMEOUT"),
     rendezvousTimeoutSeconds: seconds(variables, "WEFT_RENDEZVOUS_TIMEOUT"),

@@ -32,6 +32,25 @@ export function integer(variables: Variables, name: string, range: IntegerRange 
   throw new RangeError(wrong(name, value, expected));
 }
 
+/** A number of hosts, or from how many to how many. */
+export interface NodeRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/**
+ * The variable as a number of hosts, `4`, or a range of them, `2:4`; undefined if it is unset or empty.
+ * @throws RangeError naming the variable and its value, if it is neither
+ */
+export function nodeRange(variables: Variables, name: string): NodeRange | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  const [, first, second = first] = /^(\d+)(?::(\d+))?$/.exec(value) ?? [];
+  const min = Number(first), max = Number(second);
+  if (min >= 1 && max >= min && max <= Number.MAX_SAFE_INTEGER) return { min, max };
+  throw new RangeError(wrong(name, value, "an integer of at least 1, or a range such as 2:4"));
+}
+
 /**
  * The variable as a positive number of seconds, or undefined if it is unset or empty.
  * @throws RangeError naming the variable and its value, if it is not a positive number

@@ -22,9 +22,26 @@ function links(count: number, heartbeatMs = 60_000) {
   });
   const all = Array.from(
     { length: count },
-    (_, nodeRank) => new HostLink({ store: shared, nodeRank, numNodes: count, heartbeatMs, host: `host${nodeRank}` }),
+    (_, nodeRank) =>
+      new HostLink({
+        ...{
+          store: shared,
+          nodeRank,
+          numNodes: count,
+          localWorldSize: 2,
+          heartbeatMs,
+          meetMs: 60_000,
+          host: `host${nodeRank}`,
+        },
+      }),
   );
   return { store, all };
+}
+
+/** Begins a generation in which all take part. */
+function begin(all: HostLink[], generation = 0) {
+  const nodes = all.map((_, node) => node);
+  return all.map((link) => link.begin({ generation, nodes }));
 }
 
 async function end(all: HostLink[]): Promise<void> {
@@ -33,7 +50,7 @@ async function end(all: HostLink[]): Promise<void> {
 
 Deno.test("hosts whose ranks all finished come to the same end", async () => {
   const { all } = links(3);
-  const generations = all.map((link) => link.begin(0));
+  const generations = begin(all);
   const outcomes = await Promise.all(generations.map((one) => one.settle(FINISHED)));
   for (const { exitCode, category } of outcomes) assert.deepEqual([exitCode, category], [0, "finished"]);
   await end(all);
@@ -41,7 +58,7 @@ Deno.test("hosts whose ranks all finished come to the same end", async () => {
 
 Deno.test("a failure on one host is told to the others, and is the cause on all", async () => {
   const { all } = links(2);
-  const [zero, one] = all.map((link) => link.begin(0));
+  const [zero, one] = begin(all);
   await one.tell("rank 3 was killed");
   assert.equal(await zero.failedElsewhere, "rank 3 was killed");
   const elsewhere: Outcome = { exitCode: 69, category: "infrastructure" };
@@ -52,7 +69,7 @@ Deno.test("a failure on one host is told to the others, and is the cause on all"
 
 Deno.test("of failures on several hosts the one that is no echo is the cause", async () => {
   const { all } = links(2);
-  const [zero, one] = all.map((link) => link.begin(0));
+  const [zero, one] = begin(all);
   const outcomes = await Promise.all([zero.settle(failed(0, "RankFailedError")), one.settle(failed(3))]);
   assert.deepEqual(outcomes.map(({ cause }) => cause?.rank), [3, 3]);
   await end(all);
@@ -60,10 +77,10 @@ Deno.test("of failures on several hosts the one that is no echo is the cause", a
 
 Deno.test("generations do not hear of each other", async () => {
   const { all } = links(2);
-  const first = all.map((link) => link.begin(0));
+  const first = begin(all);
   await first[1].tell("rank 3 was killed");
   await Promise.all(first.map((one) => one.settle(failed(3))));
-  const second = all.map((link) => link.begin(1));
+  const second = begin(all, 1);
   const outcomes = await Promise.all(second.map((one) => one.settle(FINISHED)));
   assert.deepEqual(outcomes.map(({ exitCode }) => exitCode), [0, 0]);
   await end(all);
@@ -71,7 +88,7 @@ Deno.test("generations do not hear of each other", async () => {
 
 Deno.test("a host that does not show that it lives is lost, and the run ends for that", async () => {
   const { all, store } = links(2, 40);
-  const zero = all[0].begin(0);
+  const zero = all[0].begin({ generation: 0, nodes: [0, 1] });
   // The other lived once.
   await store.add("launcher/0/alive/1", 1);
   assert.equal(await zero.failedElsewhere, "the host with node rank 1 does not answer any more");
@@ -89,9 +106,47 @@ Deno.test("a store that does not answer means that the host with it is lost", as
         : (Reflect.get(target, name) as () => unknown).bind(target);
     },
   });
-  const link = new HostLink({ store: silent, nodeRank: 1, numNodes: 2, heartbeatMs: 40 });
-  const generation = link.begin(0);
+  const facts = { nodeRank: 1, numNodes: 2, localWorldSize: 2, heartbeatMs: 40, meetMs: 40 };
+  const link = new HostLink({ store: silent, ...facts });
+  const generation = link.begin({ generation: 0, nodes: [0, 1] });
   assert.match(await generation.failedElsewhere, /node rank 0 does not answer/);
   assert.equal((await generation.settle(FINISHED)).exitCode, 69);
   await link[Symbol.asyncDispose]();
+});
+
+Deno.test("hosts meet in any order, and those with another number of ranks are told so", async () => {
+  const { all } = links(3);
+  const meetings = await Promise.all([all[2].meet(0), all[0].meet(0), all[1].meet(0)]);
+  for (const meeting of meetings) assert.deepEqual(meeting, { generation: 0, nodes: [0, 1, 2] });
+
+  const store = new MemoryStore();
+  const facts = { store, numNodes: 2, heartbeatMs: 60_000, meetMs: 60_000 };
+  const two = new HostLink({ ...facts, nodeRank: 0, localWorldSize: 2 });
+  const three = new HostLink({ ...facts, nodeRank: 1, localWorldSize: 3 });
+  const met = [two.meet(0), three.meet(0)];
+  for (const one of met) {
+    await assert.rejects(one, /node rank 1 has 3 ranks, that with node rank 0 has 2.*same --devices/);
+  }
+});
+
+Deno.test("hosts that do not come are named", async () => {
+  const store = new MemoryStore();
+  const facts = { store, numNodes: 3, localWorldSize: 1, heartbeatMs: 60_000, meetMs: 100 };
+  const zero = new HostLink({ ...facts, nodeRank: 0 });
+  await assert.rejects(zero.meet(0), /2 of 3 hosts did not come within 0.1 s: those with node rank 1, 2/);
+});
+
+Deno.test("with a range of hosts, one that comes later joins in the next generation", async () => {
+  const store = new MemoryStore();
+  const facts = { store, numNodes: 2, minNodes: 1, localWorldSize: 1, heartbeatMs: 60, meetMs: 60_000, joinMs: 50 };
+  const zero = new HostLink({ ...facts, nodeRank: 0 }), one = new HostLink({ ...facts, nodeRank: 1 });
+  const alone = await zero.meet(0);
+  assert.deepEqual(alone, { generation: 0, nodes: [0] });
+  const generation = zero.begin(alone);
+  const joining = one.meet(0);
+  assert.equal(await generation.regroup, "the host with node rank 1 joins");
+  const settled = await generation.settle({ exitCode: 143, category: "stopped" });
+  assert.equal(settled.isRegrouping, true);
+  const both = { generation: 1, nodes: [0, 1] };
+  assert.deepEqual(await Promise.all([zero.meet(1), joining]), [both, both]);
 });

@@ -5,29 +5,39 @@ import { type RunningLauncher, startLauncher } from "./run_launcher.ts";
 
 const SCRIPT = fileURLToPath(new URL("../faults/scripts/reduce.ts", import.meta.url));
 
+async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await f(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function freePort(): string {
+  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return String((free.addr as Deno.NetAddr).port);
+}
+
+/** A launcher of one host. */
+function host(node: string, run: { options: string[]; fault: object; folder: string }): RunningLauncher {
+  const fault = JSON.stringify({ place: "training step", step: 7, ...run.fault });
+  return startLauncher(["--node-rank", node, ...run.options, SCRIPT, fault], { env: { FAULT_FOLDER: run.folder } });
+}
+
 /** Two launchers, as on two hosts, with two ranks each. */
 async function withHosts(
   options: string[],
   fault: Partial<Omit<Fault, "kind">> & { kind: Fault["kind"] | "wait" },
   f: (hosts: { zero: RunningLauncher; one: RunningLauncher; folder: string }) => Promise<void>,
 ): Promise<void> {
-  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const port = String((free.addr as Deno.NetAddr).port);
-  free.close();
-  const folder = await Deno.makeTempDir();
-  const start = (node: string) =>
-    startLauncher([
-      ...["--num-nodes", "2", "--node-rank", node, "--main-port", port, "--devices", "2", ...options],
-      ...[SCRIPT, JSON.stringify({ place: "training step", step: 7, ...fault })],
-    ], { env: { FAULT_FOLDER: folder } });
-  try {
+  const all = ["--num-nodes", "2", "--main-port", freePort(), "--devices", "2", ...options];
+  await inFolder(async (folder) => {
     // In any order.
-    await using one = start("1");
-    await using zero = start("0");
+    await using one = host("1", { options: all, fault, folder });
+    await using zero = host("0", { options: all, fault, folder });
     await f({ zero, one, folder });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test("a rank that fails on one host ends the run on all, with the same cause and exit code", () =>
@@ -66,6 +76,41 @@ for (const lost of ["zero", "one"] as const) {
       assert.equal(code, 69, stderr);
       assert.match(stderr, new RegExp(`the host with node rank ${lost === "zero" ? 0 : 1} does not answer any more`));
     }));
+}
+
+Deno.test("with --num-nodes MIN:MAX a host joins, and that is no restart", () =>
+  inFolder(async (folder) => {
+    const options = elastic();
+    // The first host begins alone. Its rank waits until the run begins again with the other.
+    const fault = { kind: "wait" as const, rank: 0 };
+    await using zero = host("0", { options, fault, folder });
+    await fileAppears(`${folder}/harm`);
+    await using one = host("1", { options, fault, folder });
+    for (const { code, stderr } of await Promise.all([zero.end(), one.end()])) assert.equal(code, 0, stderr);
+    assert.match(zero.stderr, /^weft: the host with node rank 1 joins: ending the ranks, to start again with it$/m);
+    assert.match(zero.stderr, /^weft: the hosts have changed: starting again with those that are there$/m);
+    assert.doesNotMatch(zero.stderr, /restart/);
+  }));
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`with --num-nodes MIN:MAX the others go on without a host that leaves by ${signal}`, () =>
+    inFolder(async (folder) => {
+      const options = elastic();
+      const fault = { kind: "wait" as const, rank: 3 };
+      await using one = host("1", { options, fault, folder });
+      await using zero = host("0", { options, fault, folder });
+      await fileAppears(`${folder}/harm`);
+      one.kill(signal);
+      const { code, stderr } = await zero.end();
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^weft: the hosts have changed: starting again with those that are there$/m);
+      assert.equal((await one.end()).code, signal === "SIGTERM" ? 143 : 137);
+    }));
+}
+
+/** Options of launchers of which one may be missing. */
+function elastic(): string[] {
+  return ["--num-nodes", "1:2", "--main-port", freePort(), "--devices", "2", "--heartbeat-timeout", "2"];
 }
 
 /** Resolves when a file is there, in a folder that is. */

@@ -30,6 +30,7 @@ Deno.test("every option has its default", () => {
     strategy: undefined,
     precision: undefined,
     numNodes: 1,
+    minNodes: 1,
     nodeRank: 0,
     mainAddress: "127.0.0.1",
     mainPort: 0,
@@ -72,7 +73,7 @@ Deno.test("every option can come from its environment variable, and the command 
     errorFile: "3",
     preemptionSignal: "SIGUSR2",
   });
-  assert.deepEqual(Object.values(numbers).map(Number), Array(11).fill(3));
+  assert.deepEqual(Object.values(numbers).map(Number), Array(12).fill(3));
   const both = parseCommandLine(["--timeout", "1.5", "train.ts"], variables);
   assert.equal(!both.help && both.options.timeoutSeconds, 1.5);
 });

@@ -1,0 +1,232 @@
+import type { Store } from "../runtime/comm/store.ts";
+import { CommTimeoutError } from "../runtime/core/errors.ts";
+import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
+import { echoWeight } from "./echo_weight.ts";
+import type { Outcome } from "./outcome.ts";
+import { within } from "./within.ts";
+
+/** Options of {@linkcode GenerationLink}. */
+export interface GenerationLinkOptions {
+  store: Store;
+  /** This host's node rank. */
+  node: number;
+  /** Of the hosts that take part. */
+  nodes: readonly number[];
+  /** Of hosts that may join. */
+  joiners: readonly number[];
+  /** With fewer hosts the run ends. */
+  minNodes: number;
+  heartbeatMs: number;
+  host: string;
+  generation: number;
+  /** Nodes that are found lost are added. */
+  lost: Set<number>;
+}
+
+/** What a launcher tells the others when its part of a generation has ended. */
+interface Ended extends Outcome {
+  readonly node: number;
+  readonly host: string;
+  /** The signal that ended it, if one did. */
+  readonly signal?: string;
+}
+
+/** What a launcher is told to end its ranks for. */
+interface Told {
+  readonly node: number;
+  readonly message: string;
+  /** The node that does not answer, if that is what failed. */
+  readonly lost?: number;
+  /** The node that wants to join, if that is all. */
+  readonly joins?: number;
+}
+
+/** What a generation came to, on all hosts. */
+export interface Settled extends Outcome {
+  /** Whether it ended because hosts join or leave, and those that are left can go on. */
+  readonly isRegrouping: boolean;
+}
+
+/** A link between launchers during one generation. See `HostLink`. */
+export class GenerationLink {
+  readonly #options: GenerationLinkOptions;
+  readonly #prefix: string;
+  readonly #ending = new AbortController();
+  readonly #watching: Promise<void>;
+  #told: Told | undefined;
+  /** Resolves with what happened, in words, if the run cannot go on because of another host. */
+  readonly failedElsewhere: Promise<string>;
+  /** Resolves with what happens, in words, if a host wants to join. */
+  readonly regroup: Promise<string>;
+
+  constructor(options: GenerationLinkOptions) {
+    this.#options = options;
+    this.#prefix = `launcher/${options.generation}`;
+    const failed = Promise.withResolvers<string>(), regroup = Promise.withResolvers<string>();
+    this.failedElsewhere = failed.promise;
+    this.regroup = regroup.promise;
+    const hear = (told: Told) => {
+      this.#told ??= told;
+      if (told.lost !== undefined) options.lost.add(told.lost);
+      if (told.joins !== undefined) regroup.resolve(told.message);
+      else if (told.node !== options.node || told.lost !== undefined) failed.resolve(told.message);
+    };
+    this.#watching = Promise.all([this.#listen(hear), this.#beat(hear)]).then(() => {});
+  }
+
+  /** Tells the other launchers that this host's part cannot go on. The first of all that is told counts. */
+  async tell(message: string): Promise<void> {
+    await this.#publish({ node: this.#options.node, message });
+  }
+
+  /** Tells how this host's part ended, waits for the others, and returns what the run came to: the same on all hosts. */
+  async settle(outcome: Outcome & { signal?: string }): Promise<Settled> {
+    const { store, node, nodes, host, heartbeatMs, minNodes, lost } = this.#options;
+    const { exitCode, category, cause, signal } = outcome;
+    const mine: Ended = { node, host, exitCode, category, cause, signal };
+    try {
+      // Ranks that just ended by a signal leave those of other hosts waiting.
+      if (category === "stopped" && this.#told === undefined) {
+        await this.tell(`the launcher of ${host} was ended by ${signal ?? "its time limit"}`);
+      }
+      if (lost.has(0)) throw gone();
+      await within(store.set(`${this.#prefix}/ended/${node}`, encode(mine)), heartbeatMs);
+      const keys = nodes.map((other) => `${this.#prefix}/ended/${other}`);
+      const all = (await this.#waitWhileAllLive(keys)).map((value) => decode<Ended>(value));
+      const leaves = (one: Ended) => one.signal !== undefined;
+      const left = all.filter((one) => !leaves(one)).length;
+      const isFailure = all.some((one) => one.cause) && !all.some(leaves);
+      const changes = this.#told?.joins !== undefined || all.some(leaves);
+      const canGoOn = left >= minNodes && !all.some((one) => one.node === 0 && leaves(one));
+      return { ...worstOf(all), isRegrouping: changes && !isFailure && canGoOn && signal === undefined };
+    } catch (error) {
+      if (!(error instanceof CommTimeoutError)) throw error;
+      const isRegrouping = !lost.has(0) && nodes.filter((other) => !lost.has(other)).length >= minNodes &&
+        signal === undefined;
+      return { exitCode: UNAVAILABLE, category: "infrastructure", cause: undefined, isRegrouping };
+    } finally {
+      this.#ending.abort();
+      await this.#watching;
+    }
+  }
+
+  /** Waits for the keys as long as all hosts live: what their ranks do, they watch themselves. @throws CommTimeoutError once a host is lost */
+  async #waitWhileAllLive(keys: string[]): Promise<Uint8Array[]> {
+    const { store, heartbeatMs } = this.#options;
+    for (;;) {
+      if (this.#told?.lost !== undefined) throw gone();
+      try {
+        return await store.wait(keys, { timeoutMs: heartbeatMs });
+      } catch (error) {
+        if (!(error instanceof CommTimeoutError)) throw error;
+      }
+    }
+  }
+
+  async #listen(hear: (told: Told) => void): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      try {
+        const [value] = await this.#options.store.wait([`${this.#prefix}/failed`], { timeoutMs: 60_000, signal });
+        return hear(decode<Told>(value));
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof CommTimeoutError)) throw error;
+      }
+    }
+  }
+
+  /** Shows that this host lives, and looks whether those that it looks after do. */
+  async #beat(hear: (told: Told) => void): Promise<void> {
+    const { store, node, heartbeatMs } = this.#options;
+    const seen = new Map<number, { count: number; atBeat: number }>();
+    for (let beat = 1; !this.#ending.signal.aborted; beat++) {
+      try {
+        await within(store.add(`${this.#prefix}/alive/${node}`, 1), heartbeatMs);
+        const told = node === 0 ? await this.#lookAround(seen, beat) : undefined;
+        if (told) {
+          await this.#publish(told);
+          return hear(told);
+        }
+      } catch (error) {
+        if (this.#ending.signal.aborted) return;
+        if (!(error instanceof CommTimeoutError)) throw error;
+        return hear({ node, lost: 0, message: "the host with node rank 0 does not answer any more" });
+      }
+      await sleep(heartbeatMs / 4, this.#ending.signal);
+    }
+  }
+
+  /** Node 0 looks for hosts that are lost, or that want to join. */
+  async #lookAround(seen: Map<number, { count: number; atBeat: number }>, beat: number): Promise<Told | undefined> {
+    const { store, node, nodes, joiners, heartbeatMs, generation } = this.#options;
+    for (const other of nodes) {
+      if (other === node) continue;
+      const counter = await within(store.get(`${this.#prefix}/alive/${other}`), heartbeatMs);
+      const count = Number(new TextDecoder().decode(counter));
+      const known = seen.get(other) ?? { count: 0, atBeat: beat };
+      seen.set(other, count === known.count ? known : { count, atBeat: beat });
+      // Counted in beats of this host: time in which it did not run itself is not held against others.
+      if (known.count > 0 && count === known.count && beat - known.atBeat > 4) {
+        return { node, lost: other, message: `the host with node rank ${other} does not answer any more` };
+      }
+    }
+    for (const other of joiners) {
+      if (await within(store.get(`launcher/${generation + 1}/want/${other}`), heartbeatMs)) {
+        return { node, joins: other, message: `the host with node rank ${other} joins` };
+      }
+    }
+    return undefined;
+  }
+
+  async #publish(told: Told): Promise<void> {
+    const { store, heartbeatMs } = this.#options;
+    try {
+      const key = `${this.#prefix}/failed`;
+      const { value } = await within(store.compareAndSet(key, undefined, encode(told)), heartbeatMs);
+      if (value) this.#told ??= decode<Told>(value);
+    } catch (error) {
+      // Without the store the others notice that it is gone.
+      if (!(error instanceof CommTimeoutError)) throw error;
+    }
+  }
+}
+
+/** What all hosts together come to: the failure that the others follow from; else a stop; else the end. */
+function worstOf(all: readonly Ended[]): Outcome {
+  const failed = all.filter(({ cause }) => cause).sort((a, b) =>
+    echoWeight(a.cause!.error) - echoWeight(b.cause!.error) || a.node - b.node
+  );
+  // A host that ended for what another told it has no cause of its own, and comes after that one.
+  const order: Outcome["category"][] = ["rank", "stopped", "infrastructure", "resumable", "finished"];
+  const [worst] = failed.length > 0
+    ? failed
+    : [...all].sort((a, b) => order.indexOf(a.category) - order.indexOf(b.category));
+  const { exitCode, category, cause } = worst;
+  return { exitCode, category, cause };
+}
+
+function gone(): CommTimeoutError {
+  return new CommTimeoutError("a host does not answer", { operation: "settle", timeoutMs: 0 });
+}
+
+function encode(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decode<T>(bytes: Uint8Array): T {
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}
