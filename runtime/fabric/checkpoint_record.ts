@@ -9,6 +9,8 @@ interface Entry {
   readonly path: string;
   /** Which part of the program wrote it. */
   readonly part: string;
+  /** Only as many ranks can go on from it. Absent: any number can. */
+  readonly ranks?: number;
 }
 
 /**
@@ -22,10 +24,10 @@ export class CheckpointRecord {
     this.#file = file;
   }
 
-  /** Adds a checkpoint that is complete. */
-  async add(path: string, part: string): Promise<void> {
+  /** Adds a checkpoint that is complete. @param ranks if only as many can go on from it */
+  async add(path: string, part: string, ranks?: number): Promise<void> {
     if (this.#file === undefined) return;
-    const entry: Entry = { path: resolve(path), part };
+    const entry: Entry = { path: resolve(path), part, ranks };
     try {
       await Deno.mkdir(dirname(this.#file), { recursive: true });
       await Deno.writeTextFile(this.#file, JSON.stringify(entry) + "\n", { append: true });
@@ -35,10 +37,12 @@ export class CheckpointRecord {
     }
   }
 
-  /** The newest that is still there and whole. @param part of the program; any if it is left out */
-  async newest(part?: string): Promise<string | undefined> {
+  /** The newest that is still there and whole. */
+  async newest(wanted: { part?: string; ranks?: number } = {}): Promise<string | undefined> {
+    const { part, ranks } = wanted;
     for (const entry of (await this.#read()).reverse()) {
       if (part !== undefined && entry.part !== part) continue;
+      if (ranks !== undefined && entry.ranks !== undefined && entry.ranks !== ranks) continue;
       try {
         await readCheckpointHeader(entry.path);
         return entry.path;

@@ -61,6 +61,8 @@ export interface SaveOptions {
   part?: string;
   /** Whether a run that is started again can go on from it. Default: true. */
   isResumable?: boolean;
+  /** Whether only as many ranks as now can go on from it. Default: false. */
+  needsSameRanks?: boolean;
 }
 
 /** What a model may be: a tfjs layers model or a {@linkcode Module} of one's own. */
@@ -538,7 +540,13 @@ export class Fabric implements AsyncDisposable {
       if (this.isGlobalZero) {
         // Read back before this resolves, so that training may go on while the file is written.
         const writing = writeCheckpoint(filePath(path), await snapshot(collected) as StateDict)
-          .then(() => options.isResumable === false ? undefined : this.#record.add(filePath(path), options.part ?? ""));
+          .then(() =>
+            options.isResumable === false ? undefined : this.#record.add(
+              filePath(path),
+              options.part ?? "",
+              options.needsSameRanks ? this.worldSize : undefined,
+            )
+          );
         if (options.background) this.#saving = writing.then(() => undefined, (error) => ({ error }));
         else await writing;
       }
@@ -560,7 +568,8 @@ export class Fabric implements AsyncDisposable {
   }
 
   /**
-   * The newest checkpoint of this run that is complete, from before it was started again; undefined if there is none, or it was not.
+   * The newest checkpoint of this run that is complete, from before it was started again, and that this number of ranks can go on from; undefined if
+   * there is none, or it was not started again.
    * All ranks call it and get rank 0's answer.
    * @param options `part`: only those that {@linkcode save} was told this `part` of. Default: all
    *
@@ -578,7 +587,9 @@ export class Fabric implements AsyncDisposable {
     rejectUnknownOptions("fabric.latestCheckpoint", options, ["part"]);
     if (this.restartCount === 0) return undefined;
     const { group } = await this.#startedContext("latestCheckpoint");
-    const own = this.isGlobalZero ? await this.#record.newest(options.part) ?? null : null;
+    const own = this.isGlobalZero
+      ? await this.#record.newest({ part: options.part, ranks: this.worldSize }) ?? null
+      : null;
     return await group.broadcastObject(own) ?? undefined;
   }
 

@@ -119,7 +119,7 @@ export async function restoreRank(session: Session, checkpoint: CheckpointState)
   const states = checkpoint.ranks ?? [];
   const sameRanks = states.length === fabric.worldSize;
   const [loader] = await loaders.get("train");
-  const midEpoch = progress.batch > 0 && progress.phase !== "end";
+  const midEpoch = progress.isMidEpoch;
   if (!sameRanks) {
     if (midEpoch) {
       throw new Error(

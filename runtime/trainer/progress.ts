@@ -42,6 +42,11 @@ export class FitProgress {
     this.#startedAt = undefined;
   }
 
+  /** Whether an epoch has begun and not ended. */
+  get isMidEpoch(): boolean {
+    return this.batch > 0 && this.phase !== "end";
+  }
+
   /** Goes on to the next epoch. */
   nextEpoch(): void {
     this.epoch++;

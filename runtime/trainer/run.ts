@@ -313,7 +313,7 @@ export class Run implements Session {
     if (this.task === "fit" && config.enableCheckpointing && !trainer.checkpointCallback) {
       const path = join(trainer.logDir, "checkpoints", "interrupted.ckpt");
       const checkpoint = await collectCheckpoint(this, { weightsOnly: false, thisRankOnly: false });
-      await fabric.save(path, checkpoint, { part: this.part });
+      await fabric.save(path, checkpoint, { part: this.part, needsSameRanks: progress.isMidEpoch });
       info(
         `Interrupted in epoch ${progress.epoch} after step ${progress.globalStep}. Continue with \`trainer.fit(model, { ckptPath: ${
           JSON.stringify(path)

@@ -171,6 +171,7 @@ export class Trainer extends TrainerState implements AsyncDisposable {
         ...{ background, part: run.part },
         // Of a fit that is over nothing is left to do.
         isResumable: !weightsOnly && run.task === "fit" && run === this.current,
+        needsSameRanks: run.progress.isMidEpoch,
       });
     if (!background) return await finish(save());
     try {
