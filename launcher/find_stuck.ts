@@ -17,7 +17,7 @@ export interface StuckOptions {
 }
 
 /** After a rank has exited, what it sent may take this long to be used up. */
-const LEFT_MS = 2_000;
+const LEFT_MS = 4_000;
 
 /**
  * Finds what keeps a run from going on although no rank has failed. A pure function. A rank that computes is never found, however long it takes.
