@@ -8,6 +8,7 @@ export { tf } from "./runtime/tensor/tf.ts";
 export { Fabric } from "./runtime/fabric/fabric.ts";
 export type { ClipGradientsOptions, FabricOptimizers, Model } from "./runtime/fabric/fabric.ts";
 export type { FabricOptions } from "./runtime/fabric/options.ts";
+export type { StopRequest } from "./runtime/fabric/stop_signals.ts";
 export type { FabricModule } from "./runtime/fabric/fabric_module.ts";
 export type { FabricOptimizer } from "./runtime/fabric/fabric_optimizer.ts";
 export type { SetupDataloadersOptions } from "./runtime/fabric/setup_dataloaders.ts";

@@ -47,6 +47,8 @@ export interface Settled extends Outcome {
   readonly isRegrouping: boolean;
 }
 
+const LONGEST_INTERVAL_MS = 1_000;
+
 /** A link between launchers during one generation. See `HostLink`. */
 export class GenerationLink {
   readonly #options: GenerationLinkOptions;
@@ -139,6 +141,7 @@ export class GenerationLink {
   /** Shows that this host lives, and looks whether those that it looks after do. */
   async #beat(hear: (told: Told) => void): Promise<void> {
     const { store, node, heartbeatMs } = this.#options;
+    const intervalMs = this.#intervalMs;
     const seen = new Map<number, { count: number; atBeat: number }>();
     for (let beat = 1; !this.#ending.signal.aborted; beat++) {
       try {
@@ -153,7 +156,7 @@ export class GenerationLink {
         if (!(error instanceof CommTimeoutError)) throw error;
         return hear({ node, lost: 0, message: "the host with node rank 0 does not answer any more" });
       }
-      await sleep(heartbeatMs / 4, this.#ending.signal);
+      await sleep(intervalMs, this.#ending.signal);
     }
   }
 
@@ -167,7 +170,7 @@ export class GenerationLink {
       const known = seen.get(other) ?? { count: 0, atBeat: beat };
       seen.set(other, count === known.count ? known : { count, atBeat: beat });
       // Counted in beats of this host: time in which it did not run itself is not held against others.
-      if (known.count > 0 && count === known.count && beat - known.atBeat > 4) {
+      if (known.count > 0 && count === known.count && beat - known.atBeat > heartbeatMs / this.#intervalMs) {
         return { node, lost: other, message: `the host with node rank ${other} does not answer any more` };
       }
     }
@@ -177,6 +180,11 @@ export class GenerationLink {
       }
     }
     return undefined;
+  }
+
+  /** How often it is looked who lives. */
+  get #intervalMs(): number {
+    return Math.min(this.#options.heartbeatMs / 4, LONGEST_INTERVAL_MS);
   }
 
   async #publish(told: Told): Promise<void> {

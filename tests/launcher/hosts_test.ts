@@ -67,7 +67,7 @@ Deno.test("all hosts start the run again together, and it ends with the bytes of
 for (const lost of ["zero", "one"] as const) {
   Deno.test(`a host that is gone ends the run on the other: host ${lost}`, () =>
     // A rank that waits for nothing holds all up until the host is gone.
-    withHosts(["--heartbeat-timeout", "2"], { kind: "wait", rank: lost === "zero" ? 1 : 3 }, async (hosts) => {
+    withHosts(["--heartbeat-timeout", "3"], { kind: "wait", rank: lost === "zero" ? 1 : 3 }, async (hosts) => {
       const other = hosts[lost === "zero" ? "one" : "zero"];
       const gone = hosts[lost];
       await fileAppears(`${hosts.folder}/harm`);
@@ -95,7 +95,7 @@ Deno.test("with --num-nodes MIN:MAX a host joins, and that is no restart", () =>
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`with --num-nodes MIN:MAX the others go on without a host that leaves by ${signal}`, () =>
     inFolder(async (folder) => {
-      const options = elastic();
+      const options = elastic(signal === "SIGKILL" ? 3 : 60);
       const fault = { kind: "wait" as const, rank: 3 };
       await using one = host("1", { options, fault, folder });
       await using zero = host("0", { options, fault, folder });
@@ -109,8 +109,9 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
 }
 
 /** Options of launchers of which one may be missing. */
-function elastic(): string[] {
-  return ["--num-nodes", "1:2", "--main-port", freePort(), "--devices", "2", "--heartbeat-timeout", "2"];
+function elastic(heartbeatSeconds = 60): string[] {
+  const heartbeat = ["--heartbeat-timeout", String(heartbeatSeconds)];
+  return ["--num-nodes", "1:2", "--main-port", freePort(), "--devices", "2", ...heartbeat];
 }
 
 /** Resolves when a file is there, in a folder that is. */
