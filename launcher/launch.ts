@@ -253,13 +253,13 @@ function checkNodes(
   nodes: { numNodes: number; minNodes: number; nodeRank: number; mainAddress: string; mainPort: number },
 ): void {
   const { numNodes, minNodes, nodeRank, mainAddress, mainPort } = nodes;
+  if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
+    throw new RangeError(`The number of hosts (num-nodes) must be a positive integer, but is ${numNodes}`);
+  }
   if (!Number.isSafeInteger(minNodes) || minNodes < 1 || minNodes > numNodes) {
     throw new RangeError(
       `The least number of hosts is ${minNodes}, but must be 1 to the most, ${numNodes} (num-nodes MIN:MAX)`,
     );
-  }
-  if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
-    throw new RangeError(`The number of hosts (num-nodes) must be a positive integer, but is ${numNodes}`);
   }
   if (!Number.isSafeInteger(nodeRank) || nodeRank < 0 || nodeRank >= numNodes) {
     throw new RangeError(
