@@ -164,8 +164,10 @@ export class ProgressBar implements Disposable {
   #drawIfDue(): void {
     const now = this.#now();
     if (now < this.#due || this.#isClosed) return;
-    if (this.#mode === "lines") this.#write(`${this.#line()}\n`);
-    else this.#draw();
+    if (this.#mode !== "lines") this.#draw();
+    // The line of a loop that is done is written once, when the bar is closed.
+    else if (this.#count === this.#total) return;
+    else this.#write(`${this.#line()}\n`);
     this.#due = now + this.#intervalMs;
   }
 
@@ -188,8 +190,9 @@ export class ProgressBar implements Disposable {
     if (this.#mode === "lines") return undefined;
     if (this.#launcherColumns !== undefined) return this.#launcherColumns;
     try {
-      // A full last column makes some terminals wrap.
-      return Math.max(1, Deno.consoleSize().columns - 1);
+      const { columns } = Deno.consoleSize();
+      // A terminal that nobody gave a size says 0. A full last column makes some terminals wrap.
+      return columns > 0 ? Math.max(1, columns - 1) : 80;
     } catch {
       return 80;
     }

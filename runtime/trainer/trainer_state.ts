@@ -195,7 +195,10 @@ export abstract class TrainerState {
     if (this.current) this.current.accumulateGradBatches = count;
   }
 
-  /** Metrics by name, as of when they were last read: at the end of an epoch all, within one at every logging interval. */
+  /**
+   * Metrics by name, as of when they were last read: at every logging interval, before a validation and at the end of an epoch. What is
+   * logged once an epoch gets its value after the `onTrainEpochEnd` of callbacks that do not monitor.
+   */
   get callbackMetrics(): Readonly<Metrics> {
     return (this.current ?? this.last)?.metrics.callback ?? {};
   }

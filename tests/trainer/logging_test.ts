@@ -5,7 +5,9 @@ import { tf } from "../../mod.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
 import { Accuracy } from "../../runtime/metrics/metrics.ts";
 import { Callback } from "../../runtime/trainer/callback.ts";
+import { LambdaCallback } from "../../runtime/trainer/callbacks/lambda_callback.ts";
 import type { LightningModule } from "../../runtime/trainer/lightning_module.ts";
+import type { Trainer } from "../../runtime/trainer/trainer.ts";
 import type { TrainerOptions } from "../../runtime/trainer/trainer_options.ts";
 
 interface Logged {
@@ -251,4 +253,37 @@ Deno.test("a value logged before the first batch counts once", async () => {
     step: 0,
     start: 7,
   }]);
+});
+
+Deno.test("hooks see the values of the last step, however fast the epoch was and whether there is a bar", async () => {
+  for (const enableProgressBar of [false, true]) {
+    const seen: string[] = [];
+    const see = (at: string) => (trainer: Trainer) => {
+      if (!trainer.sanityChecking) seen.push(`${at} ${trainer.metricSteps.loss} ${trainer.callbackMetrics.loss}`);
+    };
+    class Model extends Line {
+      override trainingStep(batch: Batch, batchIdx: number) {
+        const loss = this.lossOf(batch);
+        // A tensor: it is read when something is due.
+        this.log("loss", tf.scalar(batchIdx), { progBar: true });
+        return loss;
+      }
+    }
+    const callback = new LambdaCallback({
+      onTrainBatchEnd: see("batch"),
+      onValidationEnd: see("validation"),
+      onTrainEpochEnd: see("epoch"),
+    });
+    await fit(new Model(), { enableProgressBar, logEveryNSteps: 50, valCheckInterval: 2, callbacks: [callback] });
+    assert.deepEqual(seen, [
+      // Within the interval nothing is read for callbacks.
+      "batch undefined undefined",
+      "batch undefined undefined",
+      "validation 2 1",
+      "batch 2 1",
+      "batch 2 1",
+      "validation 4 3",
+      "epoch 4 3",
+    ]);
+  }
 });

@@ -34,7 +34,7 @@ export class LoggedMetric {
   metric: MetricLike | undefined;
   /** The newest value that was read. */
   last: number | undefined;
-  /** `last` changed since it was last looked at. */
+  /** `last` changed since callbacks were last told. */
   isNew = false;
   /** A value came since the loggers were last given one. */
   isFresh = false;
@@ -115,6 +115,7 @@ export class LoggedMetric {
       ...this.share(null) as unknown as StateDict,
       last: this.last ?? null,
       isFresh: this.isFresh,
+      isNew: this.isNew,
     };
   }
 
@@ -125,6 +126,8 @@ export class LoggedMetric {
     this.#max = state.max as number;
     this.last = state.last === null ? undefined : state.last as number;
     this.isFresh = state.isFresh as boolean;
+    // Checkpoints of earlier versions do not say.
+    this.isNew = state.isNew === true;
   }
 }
 

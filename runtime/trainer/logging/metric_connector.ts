@@ -112,9 +112,13 @@ export class MetricConnector implements StepReceiver {
   async afterTrainBatch(globalStep: number, stepped: boolean): Promise<void> {
     const { logEveryNSteps, hasBar } = this.#options;
     const rowDue = stepped && logEveryNSteps > 0 && globalStep % logEveryNSteps === 0;
-    if (!rowDue && !(hasBar && performance.now() - this.#lastRead >= BAR_INTERVAL_MS)) return;
-    await this.readSteps();
-    if (rowDue) await this.#writeSteps(this.#training, this.#options.position().step);
+    if (rowDue) {
+      await this.readSteps();
+      await this.#writeSteps(this.#training, this.#options.position().step);
+    } else if (hasBar && performance.now() - this.#lastRead >= BAR_INTERVAL_MS) {
+      // For the bar alone: what callbacks see must not depend on how fast the machine is.
+      await this.#readForBar();
+    }
   }
 
   /** After a batch of validation or test. */
@@ -126,14 +130,23 @@ export class MetricConnector implements StepReceiver {
 
   /** Reads what is on the device and updates what callbacks and the bar see. */
   async readSteps(): Promise<void> {
-    await this.#active.read();
-    this.#lastRead = performance.now();
+    await this.#readForBar();
     for (const entry of this.#active.entries) {
       if (!entry.options.onStep || !entry.isNew || entry.last === undefined) continue;
       entry.isNew = false;
       this.#note(entry.label("plain", true), entry.last);
       this.#note(entry.label("step", true), entry.last);
-      if (entry.options.progBar) this.bar[entry.label("step", true)] = entry.last;
+    }
+  }
+
+  async #readForBar(): Promise<void> {
+    await this.#active.read();
+    this.#lastRead = performance.now();
+    for (const entry of this.#active.entries) {
+      const { onStep, progBar } = entry.options;
+      if (onStep && progBar && entry.isNew && entry.last !== undefined) {
+        this.bar[entry.label("step", true)] = entry.last;
+      }
     }
   }
 

@@ -84,6 +84,8 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
     if (plan.isDueAtUnknownEnd(session)) await validate(session);
   }
   metrics.endBatches();
+  // Hooks of the epoch's end find the last step's values, also where the epoch was over before the first logging interval.
+  await metrics.readSteps();
   return ended;
 }
 
@@ -106,7 +108,9 @@ function formatSeconds(seconds: number): string {
 
 /** Runs the validation that is due. */
 async function validate(session: Session): Promise<void> {
-  const { hooks, module, progress } = session;
+  const { hooks, metrics, module, progress } = session;
+  // Hooks of a validation find the values of the step before it.
+  await metrics.readSteps();
   session.stage = "validate";
   progress.phase = "validate";
   if (progress.microBatch === 0) {
