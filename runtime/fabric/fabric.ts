@@ -99,7 +99,8 @@ export class Fabric implements AsyncDisposable {
   #starting: Promise<RankContext> | undefined;
   #context: RankContext | undefined;
   #modules: FabricModules | undefined;
-  #bar: ProgressBar | undefined;
+  /** The bars that may be open, the newest last: while a validation has its own, that of the training waits. */
+  #bars: ProgressBar[] = [];
   /** Steps of optimizers. */
   #steps = 0;
   /** The checkpoint being written in the background; resolves with what went wrong. */
@@ -640,8 +641,15 @@ export class Fabric implements AsyncDisposable {
   print(...values: unknown[]): void {
     if (this.localRank !== 0) return;
     // On one terminal the bar has to make room; elsewhere the two streams do not meet, or the launcher joins them.
-    if (this.#bar && !this.#bar.isClosed && Deno.stdout.isTerminal()) this.#bar.print(format(...values));
+    const bar = this.#openBar();
+    if (bar && Deno.stdout.isTerminal()) bar.print(format(...values));
     else console.log(...values);
+  }
+
+  /** The bar on the screen's last line; if there is none, the newest. */
+  #openBar(): ProgressBar | undefined {
+    this.#bars = this.#bars.filter(({ isClosed }) => !isClosed);
+    return this.#bars.findLast(({ isDrawn }) => isDrawn) ?? this.#bars.at(-1);
   }
 
   /**
@@ -650,8 +658,14 @@ export class Fabric implements AsyncDisposable {
    */
   progressBar(options: ProgressBarOptions = {}): ProgressBar {
     if (this.isGlobalZero) {
-      const bar = this.#bar = new ProgressBar({ columns: this.#settings.terminalColumns, ...options });
-      routeMessages((line) => bar.isClosed ? console.error(line) : bar.print(line));
+      const bar = new ProgressBar({ columns: this.#settings.terminalColumns, ...options });
+      this.#openBar();
+      this.#bars.push(bar);
+      routeMessages((line) => {
+        const open = this.#openBar();
+        if (open) open.print(line);
+        else console.error(line);
+      });
       return bar;
     }
     return new ProgressBar({ ...options, isTerminal: false, stream: { writeSync: (bytes) => bytes.length } });

@@ -98,6 +98,11 @@ export class ProgressBar implements Disposable {
     return this.#isClosed;
   }
 
+  /** True while the bar is on the screen. */
+  get isDrawn(): boolean {
+    return this.#isDrawn;
+  }
+
   /** How far the loop is. */
   get count(): number {
     return this.#count;

@@ -159,3 +159,13 @@ Deno.test("wrong options are refused by name", () => {
   assert.throws(() => new ProgressBar({ columns: 0 }), /columns from 1 up/);
   assert.throws(() => new ProgressBar({ totl: 1 } as never), /has no option `totl`; did you mean `total`/);
 });
+
+Deno.test("without a terminal the line of a loop that is done comes once, when it is closed", () => {
+  const { bar, clock, taken } = barOn({ total: 10, isTerminal: false });
+  clock.ms += 6000;
+  bar.update(10);
+  bar.setPostfix({ val_acc: 0.5 });
+  assert.equal(taken(), "");
+  bar.close();
+  assert.equal(taken(), "100%|██████████| 10/10 [00:06<00:00, 1.67it/s, val_acc=0.500]\n");
+});
