@@ -146,12 +146,20 @@ Deno.test("a kill in the middle of writing leaves the checkpoint before, whole",
   inFolder(async (folder) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", new URL("./scripts/save_large.ts", import.meta.url).pathname, folder],
-      stderr: "null",
+      stderr: "inherit",
       stdout: "null",
     }).spawn();
     const isWriting = (names: string[]) =>
       names.some((name) => name.endsWith(".ckpt")) && names.some((name) => name.endsWith(".tmp"));
-    for await (const _ of Deno.watchFs(folder)) if (isWriting(namesIn(folder))) break;
+    const watcher = Deno.watchFs(folder);
+    let ended = false;
+    child.status.then(() => {
+      ended = true;
+      // Without it a child that fails would be waited for without end.
+      watcher.close();
+    });
+    for await (const _ of watcher) if (isWriting(namesIn(folder))) break;
+    assert.ok(!ended, "the program ended by itself");
     child.kill("SIGKILL");
     await child.status;
     const complete = namesIn(folder).filter((name) => name.endsWith(".ckpt"));
