@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers";
 import { CollectiveMismatchError, CommTimeoutError, RankFailedError } from "../core/errors.ts";
 import { callSite } from "./call_site.ts";
-import { describe, type Dtype, FrameType, Head, HEAD_BYTES, type Kind, type Op, type Signature } from "./frame.ts";
+import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
+import { describe, FrameType, Head, HEAD_BYTES, type Signature } from "./frame.ts";
 import type { WaitOptions } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
@@ -47,12 +48,6 @@ export interface GroupWatch {
 interface Early {
   head: Head;
   payload: Uint8Array;
-}
-
-/** What a rank says it called. */
-interface Report {
-  signature: Signature;
-  site: string;
 }
 
 /**
@@ -325,13 +320,7 @@ export class Exchange {
     const source = head.source;
     if (head.type === FrameType.goodbye) this.#left.set(source, head.sequence);
     else if (head.type === FrameType.abort) {
-      const told = parse(payload) as {
-        name: string;
-        message: string;
-        stack?: string;
-        operation?: string;
-        host?: string;
-      };
+      const told = parseFailure(payload, source);
       const { operation, host } = told;
       // Whose time is over as well will say himself who is missing.
       if (this.#isGivingUp && told.name === "CommTimeoutError") return;
@@ -345,8 +334,8 @@ export class Exchange {
       throw this.#failure;
     } else if (head.type === FrameType.report) {
       const sequence = head.sequence;
-      if (sequence < this.#sequence || sequence > this.#sequence + 1) return;
-      const report = parse(payload) as unknown as Report;
+      if (sequence !== this.#sequence && sequence !== this.#sequence + 1) return;
+      const report = parseReport(payload, source);
       const known = this.#reports.get(sequence) ?? new Map<number, Report>();
       this.#reports.set(sequence, known.set(source, report));
       if (sequence === this.#sequence && this.#signature) this.#weigh(report);
@@ -485,23 +474,6 @@ const NOTHING: Signature = { kind: "none", dtype: "none", op: "none", root: 0, c
 function agree(a: Signature, b: Signature): boolean {
   const [one, other] = [new Head().sign(FrameType.data, 0, a), new Head().sign(FrameType.data, 0, b)];
   return one.agreesWith(other);
-}
-
-/** A peer's report: its fields have the right types whatever it sent. */
-function parse(payload: Uint8Array): Record<string, unknown> {
-  const json = JSON.parse(new TextDecoder().decode(payload));
-  if (typeof json !== "object" || json === null) throw new Error("a frame from another rank cannot be read");
-  if (json.signature) {
-    const { kind, dtype, op, root, count } = json.signature;
-    json.signature = {
-      kind: String(kind) as Kind,
-      dtype: String(dtype) as Dtype,
-      op: String(op) as Op,
-      root: Number(root),
-      count: Number(count),
-    };
-  }
-  return json;
 }
 
 function range(length: number): number[] {

@@ -1,0 +1,1 @@
+export { default as fc } from "npm:fast-check@4.11.0";
