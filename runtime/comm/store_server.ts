@@ -223,6 +223,8 @@ export class StoreServer implements AsyncDisposable {
     timedOut: (missing: string[]) => void,
   ): void {
     if (this.#parked.size >= MAX_PARKED) throw new RangeError(`more than ${MAX_PARKED} waits are parked in the store`);
+    // A client that uses a number again waits for something else now.
+    this.#unpark(ticket);
     let answered = false;
     const cancel = this.#state.wait(keys, (values) => {
       answered = true;

@@ -5,6 +5,11 @@ export const MAX_VALUE_BYTES = 4 * 1024 * 1024;
 /** The most keys one `wait` may name. */
 export const MAX_WAIT_KEYS = 65_536;
 
+/** The most that a store holds: what is beyond comes from no training. */
+export const MAX_STORE_BYTES = 1024 ** 3;
+/** What a key costs besides its own bytes and its value's. */
+const ENTRY_BYTES = 128;
+
 /** Somebody who waits for keys. */
 interface Waiting {
   missing: Set<string>;
@@ -16,16 +21,44 @@ interface Waiting {
 export class StoreState {
   readonly #values = new Map<string, Uint8Array>();
   readonly #waiting = new Map<string, Set<Waiting>>();
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  /** @param maxBytes what it holds at most. Default: 1 GiB */
+  constructor(maxBytes: number = MAX_STORE_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
 
   set(key: string, value: Uint8Array): void {
     checkKey(key);
     checkValue(value);
+    const before = this.#values.get(key);
+    const growth = value.byteLength - (before ? before.byteLength : -(key.length + ENTRY_BYTES));
+    if (this.#bytes + growth > this.#maxBytes) {
+      throw new RangeError(
+        `the store is full: it holds at most ${this.#maxBytes} bytes; delete keys that are not needed`,
+      );
+    }
+    this.#bytes += growth;
     this.#values.set(key, value.slice());
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
     for (const one of waiting ?? []) {
       one.missing.delete(key);
-      if (one.missing.size === 0) one.done(one.keys.map((key) => this.#values.get(key)!.slice()));
+      if (one.missing.size > 0) continue;
+      // What was there when the waiting began may have been deleted.
+      const gone = one.keys.filter((key) => !this.#values.has(key));
+      if (gone.length === 0) one.done(one.keys.map((key) => this.#values.get(key)!.slice()));
+      else this.#await(one, gone);
+    }
+  }
+
+  #await(one: Waiting, keys: readonly string[]): void {
+    for (const key of keys) {
+      one.missing.add(key);
+      const waiting = this.#waiting.get(key) ?? new Set();
+      waiting.add(one);
+      this.#waiting.set(key, waiting);
     }
   }
 
@@ -37,17 +70,13 @@ export class StoreState {
   /** Calls `done` once every key is set, which may be at once. Returns what ends the waiting. */
   wait(keys: readonly string[], done: (values: Uint8Array[]) => void): () => void {
     checkKeys(keys);
-    const missing = new Set(keys.filter((key) => !this.#values.has(key)));
-    const one: Waiting = { missing, keys: [...keys], done };
-    if (missing.size === 0) {
+    const missing = keys.filter((key) => !this.#values.has(key));
+    const one: Waiting = { missing: new Set(), keys: [...keys], done };
+    if (missing.length === 0) {
       done(keys.map((key) => this.#values.get(key)!.slice()));
       return () => {};
     }
-    for (const key of missing) {
-      const waiting = this.#waiting.get(key) ?? new Set();
-      waiting.add(one);
-      this.#waiting.set(key, waiting);
-    }
+    this.#await(one, missing);
     return () => {
       for (const key of one.missing) {
         const waiting = this.#waiting.get(key);
@@ -92,6 +121,8 @@ export class StoreState {
 
   delete(key: string): boolean {
     checkKey(key);
+    const value = this.#values.get(key);
+    if (value) this.#bytes -= value.byteLength + key.length + ENTRY_BYTES;
     return this.#values.delete(key);
   }
 }
@@ -105,11 +136,12 @@ export function checkKey(key: string): void {
   }
 }
 
-/** @throws RangeError if there are too many keys, none, or one is no key */
+/** @throws RangeError if there are too many keys, none, one twice (an answer would repeat its value), or one is no key */
 export function checkKeys(keys: readonly string[]): void {
   if (keys.length === 0 || keys.length > MAX_WAIT_KEYS) {
     throw new RangeError(`wait() takes 1 to ${MAX_WAIT_KEYS} keys, not ${keys.length}`);
   }
+  if (new Set(keys).size < keys.length) throw new RangeError("wait() was given a key twice");
   for (const key of keys) checkKey(key);
 }
 

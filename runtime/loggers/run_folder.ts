@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { checkInside } from "../core/inside.ts";
 import { warn } from "../core/messages.ts";
 
 /** Options of {@linkcode RunFolder}. */
@@ -29,6 +30,8 @@ export class RunFolder {
     if (typeof version === "number" && (!Number.isSafeInteger(version) || version < 0)) {
       throw new RangeError(`A logger's version is a whole number from 0 up or a string, but got ${version}`);
     }
+    checkInside("name of a logger", name);
+    if (typeof version === "string") checkInside("version of a logger", version);
     this.#parent = join(rootDir, name);
     this.#version = typeof version === "number" ? `version_${version}` : version;
     this.#whenNotEmpty = whenNotEmpty;

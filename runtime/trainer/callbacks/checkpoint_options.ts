@@ -1,3 +1,4 @@
+import { checkInside } from "../../core/inside.ts";
 import { checkName, checkOneOf, checkWhole } from "./checks.ts";
 import { checkpointName } from "./checkpoint_name.ts";
 import { callbackSeconds } from "./seconds.ts";
@@ -95,6 +96,7 @@ export function resolveCheckpointOptions(options: ModelCheckpointOptions): Check
   const { dirpath, filename = "{epoch}-{step}", monitor, mode = "min", saveTopK = 1, saveLast = false } = options;
   if (dirpath !== undefined) checkName(OWNER, "dirpath", dirpath);
   checkName(OWNER, "filename", filename);
+  checkInside(`${OWNER}({ filename })`, filename);
   checkpointName(filename, {});
   if (monitor !== undefined) checkName(OWNER, "monitor", monitor);
   checkOneOf(OWNER, "mode", mode, ["min", "max"]);

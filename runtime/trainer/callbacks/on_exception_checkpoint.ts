@@ -7,6 +7,7 @@ import { info } from "../../core/messages.ts";
 import { rejectUnknownOptions } from "../../core/suggest.ts";
 import { removeCheckpoint } from "./checkpoint_files.ts";
 import { checkName } from "./checks.ts";
+import { checkInside } from "../../core/inside.ts";
 
 /** Options of {@linkcode OnExceptionCheckpoint}. */
 export interface OnExceptionCheckpointOptions {
@@ -37,6 +38,7 @@ export class OnExceptionCheckpoint extends CheckpointCallback {
     const { filename = "on_exception" } = options;
     checkName("OnExceptionCheckpoint", "dirpath", dirpath);
     checkName("OnExceptionCheckpoint", "filename", filename);
+    checkInside("OnExceptionCheckpoint({ filename })", filename);
     this.dirpath = resolve(dirpath);
     this.path = join(this.dirpath, `${filename}.ckpt`);
   }
