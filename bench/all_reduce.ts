@@ -3,10 +3,11 @@
  *
  *     deno run -A bench/all_reduce.ts [--peer-python PATH] [--ranks 2,4] [--sizes 1,256,79510]
  *
- * The peer is run by a Python with torch: the one given, else `python3`; without one ours is printed alone. `ratio` is the peer's time
- * over ours: above 1 ours is faster.
+ * The peer is run by the Python given, or by one that is made in the user's cache on the first call. `ratio` is the peer's time over ours: above 1
+ * ours is faster.
  */
 import { parseArgs } from "node:util";
+import { peerPython } from "./peer_python.ts";
 import { connectStore } from "../runtime/comm/connect_store.ts";
 import { joinProcessGroup } from "../runtime/comm/join_process_group.ts";
 import { StoreServer } from "../runtime/comm/store_server.ts";
@@ -20,7 +21,7 @@ interface Measured {
 
 const { values } = parseArgs({
   options: {
-    "peer-python": { type: "string", default: "python3" },
+    "peer-python": { type: "string" },
     ranks: { type: "string", default: "2,4" },
     sizes: { type: "string", default: SIZES.join(",") },
     options: { type: "string", default: "{}" },
@@ -93,7 +94,7 @@ async function runOurs(ranks: number): Promise<Measured[]> {
 
 async function runPeer(ranks: number): Promise<Measured[] | undefined> {
   const program = new URL("./peers/gloo_all_reduce.py", import.meta.url).pathname;
-  const python = values["peer-python"];
+  const python = await peerPython(values["peer-python"]);
   try {
     const { success, stdout, stderr } = await new Deno.Command(python, {
       args: [program, String(ranks), ...sizes.map(String)],
