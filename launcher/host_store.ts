@@ -12,8 +12,3 @@ export interface HostedStore extends AsyncDisposable {
 export async function hostStore({ address, port }: { address: string; port: number }): Promise<HostedStore> {
   return await StoreServer.listen({ address, port });
 }
-
-/** Whether an address can be reached from this host only. */
-export function isLoopback(address: string): boolean {
-  return address === "localhost" || address === "::1" || /^127(\.\d+){3}$/.test(address);
-}

@@ -8,7 +8,8 @@ import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
 import { HostLink, type Meeting } from "./host_link.ts";
-import { hostStore, isLoopback } from "./host_store.ts";
+import { hostStore } from "./host_store.ts";
+import { isLoopback, ONE_HOST_ONLY } from "../runtime/environments/one_host.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
 import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
 import { requeueJob } from "./requeue_job.ts";
@@ -30,7 +31,7 @@ export interface LaunchOptions {
   minNodes?: number;
   /** Which of the hosts this one is. Default: 0. */
   nodeRank?: number;
-  /** Where the launcher of node 0 listens. Default: `127.0.0.1`; another address only with more than one host. */
+  /** Where the launcher of node 0 listens. Default: `127.0.0.1`. One that other hosts can reach is refused, because nothing is encrypted yet. */
   mainAddress?: string;
   /** Its port. Default: 0, one that is free; with more than one host it must be given. */
   mainPort?: number;
@@ -271,10 +272,10 @@ function checkNodes(
       `With ${numNodes} hosts every launcher must be told the same main-port, e.g. --main-port 29400`,
     );
   }
-  if (numNodes === 1 && !isLoopback(mainAddress)) {
+  // Before anything listens: whoever reached the launchers' store could set its keys.
+  if (!isLoopback(mainAddress)) {
     throw new RangeError(
-      `The main-address ${mainAddress} can be reached from other hosts, which a run on one host has no use for: ` +
-        `leave it out, or say how many hosts there are with --num-nodes`,
+      `The main-address ${mainAddress} can be reached from other hosts. ${ONE_HOST_ONLY}: leave it out`,
     );
   }
 }

@@ -173,6 +173,14 @@ const WRONG: [string[], RegExp][] = [
   [["--node-rank", "1", script("print_lines")], /node-rank.* is 1, but must be 0 to 0 with 1 hosts/],
   [["--num-nodes", "2", script("print_lines")], /must be told the same main-port/],
   [["--main-address", "0.0.0.0", script("print_lines")], /can be reached from other hosts/],
+  [
+    ["--num-nodes", "2", "--main-address", "0.0.0.0", "--main-port", "29401", script("print_lines")],
+    /0\.0\.0\.0 can be reached from other hosts.*nothing is encrypted yet/,
+  ],
+  [
+    ["--num-nodes", "2", "--node-rank", "1", "--main-address", "::", "--main-port", "29401", script("print_lines")],
+    /can be reached from other hosts/,
+  ],
 ];
 for (const [args, message] of WRONG) {
   Deno.test(`"${args.slice(0, 2).join(" ").replace(/ \/.*/, "")}" gets one line on standard error and exit code 2`, async () => {
