@@ -3,6 +3,7 @@ import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { echoWeight } from "./echo_weight.ts";
 import type { Outcome } from "./outcome.ts";
+import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
 import { within } from "./within.ts";
 
 /** Options of {@linkcode GenerationLink}. */
@@ -92,9 +93,9 @@ export class GenerationLink {
         await this.tell(`the launcher of ${host} was ended by ${signal ?? "its time limit"}`);
       }
       if (lost.has(0)) throw gone();
-      await within(store.set(`${this.#prefix}/ended/${node}`, encode(mine)), heartbeatMs);
+      await within(store.set(`${this.#prefix}/ended/${node}`, toJsonBytes(mine)), heartbeatMs);
       const keys = nodes.map((other) => `${this.#prefix}/ended/${other}`);
-      const all = (await this.#waitWhileAllLive(keys)).map((value) => decode<Ended>(value));
+      const all = (await this.#waitWhileAllLive(keys)).map((value) => fromJsonBytes<Ended>(value));
       const leaves = (one: Ended) => one.signal !== undefined;
       const left = all.filter((one) => !leaves(one)).length;
       const isFailure = all.some((one) => one.cause) && !all.some(leaves);
@@ -130,7 +131,7 @@ export class GenerationLink {
     while (!signal.aborted) {
       try {
         const [value] = await this.#options.store.wait([`${this.#prefix}/failed`], { timeoutMs: 60_000, signal });
-        return hear(decode<Told>(value));
+        return hear(fromJsonBytes<Told>(value));
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof CommTimeoutError)) throw error;
@@ -191,8 +192,8 @@ export class GenerationLink {
     const { store, heartbeatMs } = this.#options;
     try {
       const key = `${this.#prefix}/failed`;
-      const { value } = await within(store.compareAndSet(key, undefined, encode(told)), heartbeatMs);
-      if (value) this.#told ??= decode<Told>(value);
+      const { value } = await within(store.compareAndSet(key, undefined, toJsonBytes(told)), heartbeatMs);
+      if (value) this.#told ??= fromJsonBytes<Told>(value);
     } catch (error) {
       // Without the store the others notice that it is gone.
       if (!(error instanceof CommTimeoutError)) throw error;
@@ -216,14 +217,6 @@ function worstOf(all: readonly Ended[]): Outcome {
 
 function gone(): CommTimeoutError {
   return new CommTimeoutError("a host does not answer", { operation: "settle", timeoutMs: 0 });
-}
-
-function encode(value: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
-}
-
-function decode<T>(bytes: Uint8Array): T {
-  return JSON.parse(new TextDecoder().decode(bytes)) as T;
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import type { Store } from "../runtime/comm/store.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { GenerationLink } from "./generation_link.ts";
 import { hostName } from "./host_name.ts";
+import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
 import { within } from "./within.ts";
 
 /** Options of {@linkcode HostLink}. */
@@ -67,7 +68,7 @@ export class HostLink implements AsyncDisposable {
     const running = await within(store.get("launcher/generation"), meetMs);
     let next = running === undefined ? generation : Math.max(generation, Number(new TextDecoder().decode(running)));
     for (;; next++) {
-      await within(store.set(`launcher/${next}/want/${nodeRank}`, encode({ localWorldSize })), meetMs);
+      await within(store.set(`launcher/${next}/want/${nodeRank}`, toJsonBytes({ localWorldSize })), meetMs);
       if (nodeRank === 0) await this.#decide(next, signal);
       const { nodes, problem } = await this.#decision(next, signal);
       if (problem !== undefined) throw new RangeError(problem);
@@ -116,7 +117,7 @@ export class HostLink implements AsyncDisposable {
       const found = await Promise.all(
         all(numNodes).map(async (node) => {
           const value = await store.get(`launcher/${generation}/want/${node}`);
-          return value ? [{ node, ranks: decode<{ localWorldSize: number }>(value).localWorldSize }] : [];
+          return value ? [{ node, ranks: fromJsonBytes<{ localWorldSize: number }>(value).localWorldSize }] : [];
         }),
       );
       const now = performance.now();
@@ -140,7 +141,7 @@ export class HostLink implements AsyncDisposable {
       `the host with node rank ${other.node} has ${other.ranks} ranks, that with node rank 0 has ${localWorldSize}: ` +
         `give all launchers the same --devices`;
     await store.set("launcher/generation", new TextEncoder().encode(String(generation)));
-    await store.set(`launcher/${generation}/nodes`, encode({ nodes: here.map(({ node }) => node), problem }));
+    await store.set(`launcher/${generation}/nodes`, toJsonBytes({ nodes: here.map(({ node }) => node), problem }));
   }
 
   async #decision(generation: number, signal: AbortSignal | undefined): Promise<{ nodes: number[]; problem?: string }> {
@@ -149,7 +150,7 @@ export class HostLink implements AsyncDisposable {
     for (;;) {
       try {
         const [value] = await store.wait([`launcher/${generation}/nodes`], { timeoutMs: meetMs, signal });
-        return decode(value);
+        return fromJsonBytes(value);
       } catch (error) {
         // Who waits to join a run that goes on may wait long, as long as it goes on.
         if (!(error instanceof CommTimeoutError) || !isElastic) throw error;
@@ -161,12 +162,4 @@ export class HostLink implements AsyncDisposable {
 
 function all(count: number): number[] {
   return Array.from({ length: count }, (_, node) => node);
-}
-
-function encode(value: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
-}
-
-function decode<T>(bytes: Uint8Array): T {
-  return JSON.parse(new TextDecoder().decode(bytes)) as T;
 }

@@ -15,6 +15,7 @@ import { Recorder, registeredVariables } from "./recorder.ts";
 import type { Obstacle, Recording } from "./recording.ts";
 import { signatureOf } from "./signature.ts";
 import { usualMode } from "./usual_mode.ts";
+import { warnNotCompiled } from "./warn_not_compiled.ts";
 import { unshareVariables } from "./unshare_variables.ts";
 
 /** Options of {@linkcode compileStep}. */
@@ -207,13 +208,7 @@ class CompiledStep<A extends unknown[], R> {
     signature.givenUp = true;
     for (const entry of [...signature.entries]) if (entry.program) this.#drop(signature, entry);
     signature.entries = [];
-    warn(
-      "step-not-compiled",
-      `\`${this.#name}\` runs op by op, because it ${reason}${
-        at ? ` (${at})` : ""
-      }. docs/compiled_steps.md tells what can be compiled; ` +
-        "`compile: false` is the same without this warning",
-    );
+    warnNotCompiled(this.#name, `it ${reason}`, at);
   }
 
   async #tooMany(args: A): Promise<R> {

@@ -3,6 +3,11 @@ const USUAL: readonly Deno.Signal[] = ["SIGUSR1", "SIGUSR2"];
 /** How long Deno may take to open its debugger. */
 const OPENS_MS = 500;
 
+/** Whether this is a signal that a program may take for a cluster's warning: one that it can catch and that means nothing else. */
+export function isPreemptionSignal(name: string): boolean {
+  return /^SIG(USR[12]|CONT|HUP|QUIT|URG|WINCH|XCPU|ALRM)$/.test(name);
+}
+
 /** The signals that are a cluster's warning. @param setting one signal, `none`, or undefined for the usual ones */
 export function preemptionSignals(setting: string | undefined): readonly Deno.Signal[] {
   if (setting === undefined) return USUAL;

@@ -1,3 +1,5 @@
+import { isPreemptionSignal } from "../core/preemption.ts";
+
 /** Environment variables (or, with the dashes in their names, command line options) by name, as `Deno.env.toObject()` gives them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -97,7 +99,7 @@ export function signalName(variables: Variables, name: string): string | undefin
   if (value === undefined) return undefined;
   if (value === "NONE") return "none";
   const signal = value.startsWith("SIG") ? value : `SIG${value}`;
-  if (/^SIG(USR[12]|CONT|HUP|QUIT|URG|WINCH|XCPU|ALRM)$/.test(signal)) return signal;
+  if (isPreemptionSignal(signal)) return signal;
   throw new TypeError(wrong(name, value, "a signal such as USR1, or none"));
 }
 

@@ -3,6 +3,7 @@ import type { Profiler } from "./profiler.ts";
 import { SimpleProfiler } from "./simple_profiler.ts";
 import type { BatchLimit, TrainerConfig, TrainerOptions } from "./trainer_options.ts";
 import { checkCompileMode } from "../compile/compile_mode.ts";
+import { isPreemptionSignal } from "../core/preemption.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { Logger } from "../loggers/logger.ts";
 
@@ -165,9 +166,7 @@ export function resolveTrainerOptions(options: TrainerOptions): TrainerConfig {
 }
 
 function signal(name: string | undefined): string | undefined {
-  if (name === undefined || name === "none" || /^SIG(USR[12]|CONT|HUP|QUIT|URG|WINCH|XCPU|ALRM)$/.test(name)) {
-    return name;
-  }
+  if (name === undefined || name === "none" || isPreemptionSignal(name)) return name;
   throw new TypeError(
     `\`Trainer({ preemptionSignal })\` must be a signal such as "SIGUSR1", or "none", but got ${JSON.stringify(name)}`,
   );

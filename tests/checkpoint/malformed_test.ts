@@ -3,7 +3,7 @@ import { readCheckpoint } from "../../runtime/checkpoint/read_checkpoint.ts";
 import { readCheckpointHeader } from "../../runtime/checkpoint/read_checkpoint_header.ts";
 import { writeCheckpoint } from "../../runtime/checkpoint/write_checkpoint.ts";
 import { CheckpointError } from "../../runtime/core/errors.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 /** A file from a header's text (or bytes) and the bytes after it. */
 function file(header: string | Uint8Array, dataBytes = 0, headerBytes?: bigint): Uint8Array {

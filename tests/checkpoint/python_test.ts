@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readCheckpoint } from "../../runtime/checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../../runtime/checkpoint/write_checkpoint.ts";
 import type { StateDict } from "../../runtime/tensor/state.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/checkpoint/${name}`, import.meta.url).pathname;
 

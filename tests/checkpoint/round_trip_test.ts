@@ -4,7 +4,7 @@ import { readCheckpoint } from "../../runtime/checkpoint/read_checkpoint.ts";
 import { readCheckpointHeader } from "../../runtime/checkpoint/read_checkpoint_header.ts";
 import { writeCheckpoint } from "../../runtime/checkpoint/write_checkpoint.ts";
 import type { StateDict } from "../../runtime/tensor/state.ts";
-import { inTemporaryFolder, namesIn } from "./temporary_folder.ts";
+import { inTemporaryFolder, namesIn } from "../temporary_folder.ts";
 
 const everyDtype = {
   float64: { dtype: "float64", shape: [2], data: Float64Array.of(Math.PI, -0) },

@@ -3,7 +3,7 @@ import { readCheckpoint } from "../../runtime/checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../../runtime/checkpoint/write_checkpoint.ts";
 import { CheckpointError } from "../../runtime/core/errors.ts";
 import type { StateDict } from "../../runtime/tensor/state.ts";
-import { inTemporaryFolder, namesIn } from "./temporary_folder.ts";
+import { inTemporaryFolder, namesIn } from "../temporary_folder.ts";
 
 const floats = (count: number): StateDict => ({
   w: { dtype: "float32", shape: [count], data: new Float32Array(count).fill(1) },

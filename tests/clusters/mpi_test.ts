@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { inFolder, valueOf } from "../examples/run_example.ts";
+import { valueOf } from "../examples/run_example.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 import { missingPrograms, runProgram } from "./programs.ts";
 
 async function reasonToSkip(): Promise<string | undefined> {
@@ -21,7 +22,7 @@ function mpirun(ranks: number, script: string[], cwd: string) {
 }
 
 Deno.test({ name: "two processes of mpirun train on MNIST together", ignore }, () =>
-  inFolder(async (cwd) => {
+  inTemporaryFolder(async (cwd) => {
     const { code, stdout, stderr } = await mpirun(2, [path("../../examples/mnist.ts"), "--epochs", "1"], cwd);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stderr, /Distributed: 2 ranks on 1 host/);
@@ -32,7 +33,7 @@ Deno.test({ name: "two processes of mpirun train on MNIST together", ignore }, (
   }));
 
 Deno.test({ name: "two runs of mpirun beside each other do not meet", ignore }, () =>
-  inFolder(async (cwd) => {
+  inTemporaryFolder(async (cwd) => {
     const runs = await Promise.all([2, 3].map((ranks) => mpirun(ranks, [path("scripts/meet.ts")], cwd)));
     for (const { code, stdout, stderr } of runs) assert.equal(code, 0, stdout + stderr);
     const met = runs.map(({ stdout }) => stdout.split("\n").filter((line) => line.startsWith("met ")).sort());
@@ -45,7 +46,7 @@ Deno.test({ name: "two runs of mpirun beside each other do not meet", ignore }, 
 Deno.test(
   { name: "a process of mpirun that throws ends the run with its error", ignore },
   () =>
-    inFolder(async (cwd) => {
+    inTemporaryFolder(async (cwd) => {
       const { code, stdout, stderr } = await mpirun(2, [path("scripts/meet.ts"), "--fail", "1"], cwd);
       assert.notEqual(code, 0);
       assert.match(stderr, /this rank fails on purpose/);

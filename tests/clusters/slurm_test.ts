@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { inFolder, valueOf } from "../examples/run_example.ts";
+import { valueOf } from "../examples/run_example.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 import { missingPrograms, runProgram } from "./programs.ts";
 import { Slurm, SLURM_PROGRAMS } from "./slurm.ts";
 
@@ -25,7 +26,7 @@ Deno.test({
     const { env } = slurm;
 
     await t.step("two tasks of srun train on MNIST together", () =>
-      inFolder(async (cwd) => {
+      inTemporaryFolder(async (cwd) => {
         const command = [...deno, path("../../examples/mnist.ts"), "--epochs", "1"];
         const { code, stdout, stderr } = await runProgram("srun", ["--ntasks-per-node=2", ...command], { cwd, env });
         assert.equal(code, 0, stdout + stderr);
@@ -39,7 +40,7 @@ Deno.test({
     await t.step(
       "a batch script's srun starts ranks; what it runs without srun is alone",
       () =>
-        inFolder(async (cwd) => {
+        inTemporaryFolder(async (cwd) => {
           const run = `${deno.join(" ")} '${path("scripts/meet.ts")}'`;
           await Deno.writeTextFile(
             `${cwd}/job.sh`,
@@ -57,7 +58,7 @@ Deno.test({
     );
 
     await t.step("the batch script of docs/slurm.md runs as it is written", () =>
-      inFolder(async (cwd) => {
+      inTemporaryFolder(async (cwd) => {
         const page = await Deno.readTextFile(new URL("../../docs/slurm.md", import.meta.url));
         await Deno.writeTextFile(`${cwd}/job.sh`, /```bash\n(#!\/bin\/bash\n[^]*?)```/.exec(page)![1]);
         await Deno.writeTextFile(
@@ -75,7 +76,7 @@ Deno.test({
     await t.step(
       "a preempted job saves, is put into the queue again, and goes on to the same weights",
       () =>
-        inFolder(async (cwd) => {
+        inTemporaryFolder(async (cwd) => {
           const program = path("../faults/scripts/train_until_told.ts");
           const whole = await runProgram("srun", ["--ntasks-per-node=2", ...deno, program, cwd], { cwd, env });
           assert.equal(whole.code, 0, whole.stderr);
@@ -106,7 +107,7 @@ Deno.test({
     );
 
     await t.step("a task that throws ends the step with its error", () =>
-      inFolder(async (cwd) => {
+      inTemporaryFolder(async (cwd) => {
         const args = ["--ntasks=2", "--kill-on-bad-exit=1", ...deno, path("scripts/meet.ts"), "--fail", "1"];
         const { code, stdout, stderr } = await runProgram("srun", args, { cwd, env });
         assert.notEqual(code, 0);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { inFolder, runExample, valueOf } from "./run_example.ts";
+import { runExample, valueOf } from "./run_example.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 Deno.test("trainer_mnist.ts prints the accuracy last, logs to CSV and keeps the best checkpoint", async () => {
-  await inFolder(async (folder) => {
+  await inTemporaryFolder(async (folder) => {
     const lines = await runExample("trainer_mnist.ts", ["--epochs", "2", "--steps", "150"], { folder });
     assert.match(lines.at(-1)!, /^val_acc=0\.\d{4}$/);
     assert.ok(valueOf(lines, "val_acc") > 0.88, lines.join("\n"));
@@ -50,7 +51,7 @@ Deno.test("data_module.ts learns the same with worker threads as without", async
 });
 
 Deno.test("loggers_and_callbacks.ts writes to both loggers and keeps two checkpoints and the last", async () => {
-  await inFolder(async (folder) => {
+  await inTemporaryFolder(async (folder) => {
     const lines = await runExample("loggers_and_callbacks.ts", ["--epochs", "3", "--samples", "1500"], { folder });
     assert.equal(lines.filter((line) => /^epoch \d {2}train_loss=/.test(line)).length, 3, lines.join("\n"));
     assert.ok(lines.includes("csv: logs/csv/version_0"), lines.join("\n"));

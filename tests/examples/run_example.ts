@@ -30,16 +30,6 @@ export async function runExample(name: string, args: string[], options: RunExamp
   }
 }
 
-/** Runs `f` in an empty folder, which is removed afterwards. */
-export async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** The number after `name=` in the last line that has it. @throws AssertionError if there is none */
 export function valueOf(lines: string[], name: string): number {
   const pattern = new RegExp(`(?:^| )${name}=(-?[\\d.]+)`);

@@ -2,15 +2,7 @@ import assert from "node:assert/strict";
 import { writeCheckpoint } from "../../runtime/checkpoint/write_checkpoint.ts";
 import { CheckpointRecord, checkpointRecordFile } from "../../runtime/fabric/checkpoint_record.ts";
 import { detectLocal } from "../../runtime/environments/detectors.ts";
-
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 /** Writes and adds a checkpoint. */
 async function save(record: CheckpointRecord, path: string, part = "", ranks?: number): Promise<string> {
@@ -20,7 +12,7 @@ async function save(record: CheckpointRecord, path: string, part = "", ranks?: n
 }
 
 Deno.test("the newest checkpoint is the one that was added last, by whatever process", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const file = `${folder}/deep/record`;
     assert.equal(await new CheckpointRecord(file).newest(), undefined);
     await save(new CheckpointRecord(file), `${folder}/b.ckpt`);
@@ -31,7 +23,7 @@ Deno.test("the newest checkpoint is the one that was added last, by whatever pro
   }));
 
 Deno.test("one that was removed or damaged since is passed over, and so is a line that was cut short", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const record = new CheckpointRecord(`${folder}/record`);
     const good = await save(record, `${folder}/1.ckpt`);
     await Deno.remove(await save(record, `${folder}/2.ckpt`));
@@ -41,7 +33,7 @@ Deno.test("one that was removed or damaged since is passed over, and so is a lin
   }));
 
 Deno.test("parts of a program, and numbers of ranks, have their own", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const record = new CheckpointRecord(`${folder}/record`);
     const epoch = await save(record, `${folder}/epoch.ckpt`, "fit 1");
     const middle = await save(record, `${folder}/middle.ckpt`, "fit 1", 4);

@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startLauncher } from "../launcher/run_launcher.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("scripts/train_until_told.ts", import.meta.url));
-
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Trains to the end in one go, or from where it was stopped, and gives the weights. */
 async function train(folder: string, how: string[], options: { env?: Record<string, string>; cwd?: string } = {}) {
@@ -27,14 +19,14 @@ const undisturbed = (() => {
   return () =>
     result ??= (async () => {
       let weights = "";
-      await inFolder(async (folder) => void (weights = (await train(folder, [])).result));
+      await inTemporaryFolder(async (folder) => void (weights = (await train(folder, [])).result));
       return weights;
     })();
 })();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) {
   Deno.test(`${signal} to the launcher: all ranks save at one step and exit with 75, and the run goes on to the same weights`, () =>
-    inFolder(async (folder) => {
+    inTemporaryFolder(async (folder) => {
       await using launcher = startLauncher(["--devices", "2", SCRIPT, folder, "hold"]);
       await launcher.until(/training/);
       launcher.kill(signal);
@@ -47,7 +39,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) {
 }
 
 Deno.test("--max-time stops a run as a signal does", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     await using launcher = startLauncher(["--devices", "2", "--max-time", "0:02", SCRIPT, folder, "hold"]);
     const { code, stderr } = await launcher.end();
     // On a machine that needs longer to get to the first step there is nothing to save yet.
@@ -56,7 +48,7 @@ Deno.test("--max-time stops a run as a signal does", () =>
   }));
 
 Deno.test("a second signal does not wait for the checkpoint", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     await using launcher = startLauncher(["--devices", "2", "--grace", "600", SCRIPT, folder, "hold"]);
     await launcher.until(/training/);
     const [, pid] = (await new Deno.Command("pgrep", { args: ["-P", String(launcher.pid), "-f", SCRIPT] }).output()
@@ -72,7 +64,7 @@ Deno.test("a second signal does not wait for the checkpoint", () =>
   }));
 
 Deno.test("a preempted Slurm job is put into the queue again, and goes on where it was by itself", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     // Only the launcher looks at the job; a real Slurm is asked in tests/clusters.
     await Deno.writeTextFile(`${folder}/scontrol`, `#!/bin/sh\necho "$@" > ${folder}/asked\n`, { mode: 0o755 });
     const env = { SLURM_JOB_ID: "4711", PATH: `${folder}:${Deno.env.get("PATH")}` };

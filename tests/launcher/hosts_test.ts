@@ -2,17 +2,9 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Fault } from "../faults/fault.ts";
 import { type RunningLauncher, startLauncher } from "./run_launcher.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("../faults/scripts/reduce.ts", import.meta.url));
-
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function freePort(): string {
   using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -32,7 +24,7 @@ async function withHosts(
   f: (hosts: { zero: RunningLauncher; one: RunningLauncher; folder: string }) => Promise<void>,
 ): Promise<void> {
   const all = ["--num-nodes", "2", "--main-port", freePort(), "--devices", "2", ...options];
-  await inFolder(async (folder) => {
+  await inTemporaryFolder(async (folder) => {
     // In any order.
     await using one = host("1", { options: all, fault, folder });
     await using zero = host("0", { options: all, fault, folder });
@@ -79,7 +71,7 @@ for (const lost of ["zero", "one"] as const) {
 }
 
 Deno.test("with --num-nodes MIN:MAX a host joins, and that is no restart", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const options = elastic();
     // The first host begins alone. Its rank waits until the run begins again with the other.
     const fault = { kind: "wait" as const, rank: 0 };
@@ -94,7 +86,7 @@ Deno.test("with --num-nodes MIN:MAX a host joins, and that is no restart", () =>
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`with --num-nodes MIN:MAX the others go on without a host that leaves by ${signal}`, () =>
-    inFolder(async (folder) => {
+    inTemporaryFolder(async (folder) => {
       const options = elastic(signal === "SIGKILL" ? 3 : 60);
       const fault = { kind: "wait" as const, rank: 3 };
       await using one = host("1", { options, fault, folder });

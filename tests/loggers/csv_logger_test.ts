@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parse as parseYaml } from "npm:yaml@2.9.1";
 import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
 import { CSVLogger } from "../../runtime/loggers/csv_logger.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const read = (path: string) => Deno.readTextFile(path);
 

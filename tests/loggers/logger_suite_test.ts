@@ -8,7 +8,7 @@ import { MLflowLogger } from "../../runtime/loggers/mlflow_logger.ts";
 import { TensorBoardLogger } from "../../runtime/loggers/tensorboard_logger.ts";
 import { FakeMLflow } from "./fake_mlflow.ts";
 import { scalarsOf } from "./read_event_file.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 /** What a logger has to show to pass: values as [step, name, value], in the order they were logged. */
 interface Subject {

@@ -3,7 +3,7 @@ import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
 import { MLflowClient, MLflowError } from "../../runtime/loggers/mlflow_client.ts";
 import { MLflowLogger } from "../../runtime/loggers/mlflow_logger.ts";
 import { FakeMLflow } from "./fake_mlflow.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 Deno.test("a run is made with its experiment, filled in batches and ended", async () => {
   await using server = new FakeMLflow();

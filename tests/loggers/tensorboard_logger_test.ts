@@ -3,7 +3,7 @@ import { histogram } from "../../runtime/loggers/histogram.ts";
 import { TensorBoardLogger } from "../../runtime/loggers/tensorboard_logger.ts";
 import { crc32c, maskedCrc32c } from "../../runtime/loggers/tfrecord.ts";
 import { scalarsOf } from "./read_event_file.ts";
-import { inTemporaryFolder } from "./temporary_folder.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 Deno.test("checksums are those of RFC 3720 and of TensorFlow's first record", () => {
   assert.equal(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);

@@ -5,17 +5,9 @@ import { asModule, LayersModule, loadAccelerator, tf } from "../../mod.ts";
 import { LightningModule } from "../../runtime/trainer/lightning_module.ts";
 import { Trainer } from "../../runtime/trainer/trainer.ts";
 import { exportLayersModel, importLayersModel, loadLayersWeights } from "../../runtime/nn/keras.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 await loadAccelerator("wasm");
-
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A network with every sort of weight: trained ones and moving averages. */
 const network = () =>
@@ -32,7 +24,7 @@ const network = () =>
 const outputOf = (model: tf.LayersModel, x: tf.Tensor) => [...(model.predict(x) as tf.Tensor).dataSync()];
 
 Deno.test("a model that is exported and imported computes the same, bit for bit", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const model = network(), x = tf.randomNormal([2, 8, 8, 1], 0, 1, "float32", 3);
     model.layers[1].setWeights([2, 3, 4, 5].map((value) => tf.fill([3], value)));
     await exportLayersModel(model, folder);
@@ -48,7 +40,7 @@ Deno.test("a model that is exported and imported computes the same, bit for bit"
   }));
 
 Deno.test("what is exported is what tf.loadLayersModel reads, and what model.save gives is imported", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const model = network(), x = tf.ones([1, 8, 8, 1]);
     await exportLayersModel(new LayersModule(model), folder);
     const { weightsManifest, ...json } = JSON.parse(await Deno.readTextFile(join(folder, "model.json")));
@@ -86,7 +78,7 @@ Deno.test("what is exported is what tf.loadLayersModel reads, and what model.sav
   }));
 
 Deno.test("a model as Keras's converter writes it computes what its weights say", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     await Deno.writeTextFile(
       join(folder, "model.json"),
       JSON.stringify({
@@ -149,7 +141,7 @@ Deno.test("a model as Keras's converter writes it computes what its weights say"
   }));
 
 Deno.test("a module takes the weights of a saved model by position, and trains on from them", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     class Line extends LightningModule {
       readonly net = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
       override trainingStep([x, y]: [tf.Tensor, tf.Tensor]) {
@@ -185,7 +177,7 @@ Deno.test("a module takes the weights of a saved model by position, and trains o
   }));
 
 Deno.test("what cannot be exported or imported says why", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const net = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
     class Own extends LightningModule {
       readonly net = net;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -32,17 +33,8 @@ async function run(ranks: number, folder: string, what: string, expected = 0): P
   return JSON.parse(await Deno.readTextFile(`${folder}/${what}.json`));
 }
 
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 Deno.test("one, two and three ranks report the same validation, test and predictions, to the last digit", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const one = await run(1, folder, "validate");
     for (const ranks of [2, 3]) {
       const several = await run(ranks, folder, "validate");
@@ -55,7 +47,7 @@ Deno.test("one, two and three ranks report the same validation, test and predict
   }));
 
 Deno.test("two ranks resumed in the middle of an epoch and of a window end with the same bytes", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const whole = await run(2, folder, "save");
     const resumed = await run(2, folder, "resume");
     assert.ok(whole.same && resumed.same, "the ranks differ");
@@ -66,14 +58,14 @@ Deno.test("two ranks resumed in the middle of an epoch and of a window end with 
   }));
 
 Deno.test("a wish to stop of one rank ends the training of all at one step", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const { same, steps, outcome } = await run(2, folder, "stop");
     assert.ok(same, "the ranks differ");
     assert.deepEqual([steps, outcome], [6, "finished"]);
   }));
 
 Deno.test("validations after a time run after the same steps on all ranks, by the clock of the first", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const { same, steps, validations } = await run(2, folder, "time");
     assert.ok(same, "the ranks differ");
     assert.ok(validations.length > 0 && validations.every((step) => step > 0 && step <= steps), `${validations}`);
@@ -81,7 +73,7 @@ Deno.test("validations after a time run after the same steps on all ranks, by th
   }));
 
 Deno.test("a signal to one rank ends the training of all at one step, with a checkpoint", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const { same, steps, outcome } = await run(2, folder, "interrupt", 75);
     assert.ok(same, "the ranks differ");
     assert.equal(outcome, "interrupted");
@@ -91,7 +83,7 @@ Deno.test("a signal to one rank ends the training of all at one step, with a che
   }));
 
 Deno.test("a metric that only one rank logs is an error that names it and the ranks", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const { code, err } = await start(2, folder, "uneven");
     assert.notEqual(code, 0);
     assert.match(err, /The metric `extra` was logged in `trainingStep` on rank 1 but not on rank 0/);

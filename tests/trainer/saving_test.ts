@@ -13,6 +13,7 @@ import {
   type Trainer,
 } from "../../mod.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 /** A model whose checkpoint takes about 400 kB. */
 class Wide extends Line {
@@ -23,18 +24,9 @@ class Wide extends Line {
   override rate: number = 1e-6;
 }
 
-async function inFolder(f: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await f(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** Calls `f` with a folder on a disk on which one checkpoint of {@linkcode Wide} fits. */
 async function onSmallDisk(t: Deno.TestContext, f: (folder: string) => Promise<void>): Promise<void> {
-  await inFolder(async (folder) => {
+  await inTemporaryFolder(async (folder) => {
     const mount = await new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", "size=600k", "tmpfs", folder] })
       .output()
       .catch(() => ({ success: false }));
@@ -116,7 +108,7 @@ Deno.test("a full disk is thrown where a hook saves by itself, and the training 
 });
 
 Deno.test("what is written in the background is the state of the step that it was saved at", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     using _ = routeMessages(() => {});
     const saved: [number, Record<string, number[]>][] = [];
     class Saving extends Callback {
@@ -143,7 +135,7 @@ Deno.test("what is written in the background is the state of the step that it wa
   }));
 
 Deno.test("a kill in the middle of writing leaves the checkpoint before, whole", () =>
-  inFolder(async (folder) => {
+  inTemporaryFolder(async (folder) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", new URL("./scripts/save_large.ts", import.meta.url).pathname, folder],
       stderr: "inherit",

@@ -3,7 +3,7 @@ import type { Session } from "../session.ts";
 import { optimize, type Window } from "./automatic.ts";
 import { usesParameter } from "./uses_parameter.ts";
 import type { CompileMode } from "../../compile/compile_mode.ts";
-import { warn } from "../../core/messages.ts";
+import { warnNotCompiled } from "../../compile/warn_not_compiled.ts";
 import { noGrad } from "../../tensor/tape.ts";
 import { tf } from "../../tensor/tf.ts";
 
@@ -75,10 +75,6 @@ function hasObstacle(
   const why = hook
     ? `\`${hook}\` is called in the middle of it`
     : "it takes `batchIdx`, which is another number in every step";
-  warn(
-    "step-not-compiled",
-    `\`${name}\` runs op by op, because ${why}. docs/compiled_steps.md tells what can be compiled; ` +
-      "`compile: false` is the same without this warning",
-  );
+  warnNotCompiled(name, why);
   return true;
 }

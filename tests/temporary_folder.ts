@@ -1,6 +1,6 @@
 /** Runs `use` with an empty folder that is removed afterwards. */
 export async function inTemporaryFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "weft-test-" });
+  const folder = await Deno.makeTempDir();
   try {
     await use(folder);
   } finally {
