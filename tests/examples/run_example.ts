@@ -9,6 +9,8 @@ export interface RunExampleOptions {
   devices?: number;
   /** Where it runs. Default: an empty folder that is removed afterwards. */
   folder?: string;
+  /** What Deno allows. Default: everything (`-A`). */
+  permissions?: readonly string[];
 }
 
 /** Runs an example to its end and returns the lines that it printed. @throws AssertionError with what it wrote if it fails */
@@ -18,7 +20,7 @@ export async function runExample(name: string, args: string[], options: RunExamp
   const launcher = options.devices ? [path("launcher/main.ts"), "--devices", `${options.devices}`] : [];
   try {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", ...launcher, path(`examples/${name}`), ...args],
+      args: ["run", "--no-prompt", ...options.permissions ?? ["-A"], ...launcher, path(`examples/${name}`), ...args],
       cwd: folder,
       env: { NO_COLOR: "1" },
     }).output();
