@@ -1,6 +1,8 @@
 import { connectStore } from "../runtime/comm/connect_store.ts";
+import { StoreServer } from "../runtime/comm/store_server.ts";
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
+import { isLoopback, ONE_HOST_ONLY } from "../runtime/environments/one_host.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings, type Settings } from "../runtime/environments/settings.ts";
 import { duration, integer, seconds, text } from "../runtime/environments/variables.ts";
@@ -8,8 +10,6 @@ import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
 import { HostLink, type Meeting } from "./host_link.ts";
-import { hostStore } from "./host_store.ts";
-import { isLoopback, ONE_HOST_ONLY } from "../runtime/environments/one_host.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
 import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
 import { requeueJob } from "./requeue_job.ts";
@@ -120,7 +120,9 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   cleanup.defer(() => Deno.remove(scratch, { recursive: true }));
   const preemption: readonly string[] = preemptionSignals(settings.preemptionSignal);
   using listening = collectSignals(signal, preemption as readonly Deno.Signal[]);
-  const store = nodeRank === 0 ? cleanup.use(await hostStore({ address: mainAddress, port: mainPort })) : undefined;
+  const store = nodeRank === 0
+    ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort }))
+    : undefined;
   const connect = async () => {
     if (numNodes === 1) return undefined;
     const at = { address: mainAddress, port: store?.port ?? mainPort };

@@ -1,35 +1,11 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-
-const root = new URL("../", import.meta.url);
-
-/** Runs an example in an empty folder and returns its lines. */
-async function runExample(
-  name: string,
-  args: string[],
-  options: { devices?: number; folder?: string } = {},
-): Promise<string[]> {
-  const folder = options.folder ?? await Deno.makeTempDir();
-  const path = (relative: string) => fileURLToPath(new URL(relative, root));
-  const launcher = options.devices ? [path("launcher/main.ts"), "--devices", `${options.devices}`] : [];
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", ...launcher, path(`examples/${name}`), ...args],
-      cwd: folder,
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    return new TextDecoder().decode(stdout).trimEnd().split("\n");
-  } finally {
-    if (!options.folder) await Deno.remove(folder, { recursive: true });
-  }
-}
+import { runExample } from "./examples/run_example.ts";
+import { inTemporaryFolder } from "./temporary_folder.ts";
 
 const accuracy = (line: string) => Number(line.match(/val_acc=([\d.]+)/)?.[1]);
 
-Deno.test("mnist.ts prints a line an epoch and the accuracy last, on one rank and on two", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("mnist.ts prints a line an epoch and the accuracy last, on one rank and on two", () =>
+  inTemporaryFolder(async (folder) => {
     const one = await runExample("mnist.ts", ["--epochs", "1"], { folder });
     assert.match(one[0], /^epoch 1\/1 {2}train_loss=\d\.\d{4} val_loss=\d\.\d{4} val_acc=0\.\d{4} {2}\d+\.\d s$/);
     assert.equal(one.length, 2);
@@ -46,10 +22,7 @@ Deno.test("mnist.ts prints a line an epoch and the accuracy last, on one rank an
 
     const two = await runExample("mnist.ts", ["--epochs", "1"], { folder, devices: 2 });
     assert.ok(Math.abs(accuracy(two.at(-1)!) - accuracy(one[1])) < 0.01, `${one[1]} and ${two.at(-1)}`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("plain_loop.ts learns without Fabric", async () => {
   const lines = await runExample("plain_loop.ts", ["--epochs", "2", "--samples", "2000"]);
@@ -69,16 +42,12 @@ Deno.test("save_and_resume.ts ends with the same weights to the bit", async () =
   assert.equal(lines.at(-1), "the same weights to the bit: true");
 });
 
-Deno.test("training_template.ts accumulates, clips, keeps the best checkpoint and resumes from it", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("training_template.ts accumulates, clips, keeps the best checkpoint and resumes from it", () =>
+  inTemporaryFolder(async (folder) => {
     const first = await runExample("training_template.ts", ["--epochs", "2", "--samples", "1000"], { folder });
     assert.equal(first.length, 2);
     const args = ["--epochs", "3", "--samples", "1000", "--resume", "checkpoints/template.safetensors"];
     const resumed = await runExample("training_template.ts", args, { folder });
     assert.match(resumed.at(-1)!, /^epoch 3\/3/);
     assert.ok(resumed.length < 3, "it began anew");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

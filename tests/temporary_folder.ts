@@ -1,8 +1,8 @@
-/** Runs `use` with an empty folder that is removed afterwards. */
-export async function inTemporaryFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
+/** Runs `use` with an empty folder that is removed afterwards, and returns what it returns. */
+export async function inTemporaryFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir();
   try {
-    await use(folder);
+    return await use(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

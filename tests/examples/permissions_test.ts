@@ -8,7 +8,7 @@ const steps = ["--epochs", "1", "--steps", "30"];
 
 for (
   const [what, permissions, devices] of [
-    ["one process on wasm trains with read, write and env", [...COMPUTING], undefined],
+    ["one process on wasm trains with read, write and env", COMPUTING, undefined],
     ["one process trains with FFI too, on whatever auto takes", [...COMPUTING, "--allow-ffi"], undefined],
     ["two ranks train with what the launcher needs", LAUNCHING, 2],
   ] as const

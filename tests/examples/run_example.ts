@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -15,21 +16,18 @@ export interface RunExampleOptions {
 
 /** Runs an example to its end and returns the lines that it printed. @throws AssertionError with what it wrote if it fails */
 export async function runExample(name: string, args: string[], options: RunExampleOptions = {}): Promise<string[]> {
-  const folder = options.folder ?? await Deno.makeTempDir();
+  const { folder, devices, permissions = ["-A"] } = options;
+  if (folder === undefined) return await inTemporaryFolder((folder) => runExample(name, args, { ...options, folder }));
   const path = (relative: string) => fileURLToPath(new URL(relative, root));
-  const launcher = options.devices ? [path("launcher/main.ts"), "--devices", `${options.devices}`] : [];
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", ...options.permissions ?? ["-A"], ...launcher, path(`examples/${name}`), ...args],
-      cwd: folder,
-      env: { NO_COLOR: "1" },
-    }).output();
-    const text = new TextDecoder();
-    assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
-    return text.decode(stdout).trimEnd().split("\n").map((line) => line.replace(/^\[rank \d+\] /, ""));
-  } finally {
-    if (!options.folder) await Deno.remove(folder, { recursive: true });
-  }
+  const launcher = devices ? [path("launcher/main.ts"), "--devices", `${devices}`] : [];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...permissions, ...launcher, path(`examples/${name}`), ...args],
+    cwd: folder,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
+  return text.decode(stdout).trimEnd().split("\n").map((line) => line.replace(/^\[rank \d+\] /, ""));
 }
 
 /** The number after `name=` in the last line that has it. @throws AssertionError if there is none */
