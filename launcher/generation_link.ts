@@ -1,4 +1,5 @@
 import type { Store } from "../runtime/comm/store.ts";
+import { type Clock, sleep } from "../runtime/core/clock.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { echoWeight } from "./echo_weight.ts";
@@ -20,6 +21,7 @@ export interface GenerationLinkOptions {
   heartbeatMs: number;
   host: string;
   generation: number;
+  clock: Clock;
   /** Nodes that are found lost are added. */
   lost: Set<number>;
 }
@@ -93,7 +95,7 @@ export class GenerationLink {
         await this.tell(`the launcher of ${host} was ended by ${signal ?? "its time limit"}`);
       }
       if (lost.has(0)) throw gone();
-      await within(store.set(`${this.#prefix}/ended/${node}`, toJsonBytes(mine)), heartbeatMs);
+      await within(store.set(`${this.#prefix}/ended/${node}`, toJsonBytes(mine)), heartbeatMs, this.#options.clock);
       const keys = nodes.map((other) => `${this.#prefix}/ended/${other}`);
       const all = (await this.#waitWhileAllLive(keys)).map((value) => fromJsonBytes<Ended>(value));
       const leaves = (one: Ended) => one.signal !== undefined;
@@ -141,12 +143,12 @@ export class GenerationLink {
 
   /** Shows that this host lives, and looks whether those that it looks after do. */
   async #beat(hear: (told: Told) => void): Promise<void> {
-    const { store, node, heartbeatMs } = this.#options;
+    const { store, node, heartbeatMs, clock } = this.#options;
     const intervalMs = this.#intervalMs;
     const seen = new Map<number, { count: number; atBeat: number }>();
     for (let beat = 1; !this.#ending.signal.aborted; beat++) {
       try {
-        await within(store.add(`${this.#prefix}/alive/${node}`, 1), heartbeatMs);
+        await within(store.add(`${this.#prefix}/alive/${node}`, 1), heartbeatMs, this.#options.clock);
         const told = node === 0 ? await this.#lookAround(seen, beat) : undefined;
         if (told) {
           await this.#publish(told);
@@ -157,7 +159,7 @@ export class GenerationLink {
         if (!(error instanceof CommTimeoutError)) throw error;
         return hear({ node, lost: 0, message: "the host with node rank 0 does not answer any more" });
       }
-      await sleep(intervalMs, this.#ending.signal);
+      await sleep(intervalMs, { clock, signal: this.#ending.signal });
     }
   }
 
@@ -166,7 +168,7 @@ export class GenerationLink {
     const { store, node, nodes, joiners, heartbeatMs, generation } = this.#options;
     for (const other of nodes) {
       if (other === node) continue;
-      const counter = await within(store.get(`${this.#prefix}/alive/${other}`), heartbeatMs);
+      const counter = await within(store.get(`${this.#prefix}/alive/${other}`), heartbeatMs, this.#options.clock);
       const count = Number(new TextDecoder().decode(counter));
       const known = seen.get(other) ?? { count: 0, atBeat: beat };
       seen.set(other, count === known.count ? known : { count, atBeat: beat });
@@ -176,7 +178,7 @@ export class GenerationLink {
       }
     }
     for (const other of joiners) {
-      if (await within(store.get(`launcher/${generation + 1}/want/${other}`), heartbeatMs)) {
+      if (await within(store.get(`launcher/${generation + 1}/want/${other}`), heartbeatMs, this.#options.clock)) {
         return { node, joins: other, message: `the host with node rank ${other} joins` };
       }
     }
@@ -192,7 +194,11 @@ export class GenerationLink {
     const { store, heartbeatMs } = this.#options;
     try {
       const key = `${this.#prefix}/failed`;
-      const { value } = await within(store.compareAndSet(key, undefined, toJsonBytes(told)), heartbeatMs);
+      const { value } = await within(
+        store.compareAndSet(key, undefined, toJsonBytes(told)),
+        heartbeatMs,
+        this.#options.clock,
+      );
       if (value) this.#told ??= fromJsonBytes<Told>(value);
     } catch (error) {
       // Without the store the others notice that it is gone.
@@ -217,17 +223,4 @@ function worstOf(all: readonly Ended[]): Outcome {
 
 function gone(): CommTimeoutError {
   return new CommTimeoutError("a host does not answer", { operation: "settle", timeoutMs: 0 });
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

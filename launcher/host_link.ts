@@ -1,4 +1,5 @@
 import type { Store } from "../runtime/comm/store.ts";
+import { type Clock, sleep, systemClock } from "../runtime/core/clock.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { GenerationLink } from "./generation_link.ts";
 import { hostName } from "./host_name.ts";
@@ -25,6 +26,8 @@ export interface HostLinkOptions {
   joinMs?: number;
   /** How the host is called in messages. Default: its name. */
   host?: string;
+  /** Default: the clock of this process. */
+  clock?: Clock;
 }
 
 /** Who takes part in a generation. */
@@ -48,6 +51,7 @@ export class HostLink implements AsyncDisposable {
   readonly #options: HostLinkOptions;
   readonly #host: string;
   readonly #minNodes: number;
+  readonly #clock: Clock;
   /** Nodes that do not answer any more: nobody waits for them. */
   readonly #lost = new Set<number>();
   /** Nodes that were in the last meeting. */
@@ -55,6 +59,7 @@ export class HostLink implements AsyncDisposable {
 
   constructor(options: HostLinkOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#minNodes = options.minNodes ?? options.numNodes;
     this.#host = options.host ?? hostName() ?? `node ${options.nodeRank}`;
   }
@@ -65,10 +70,14 @@ export class HostLink implements AsyncDisposable {
    */
   async meet(generation: number, signal?: AbortSignal): Promise<Meeting> {
     const { store, nodeRank, localWorldSize, meetMs } = this.#options;
-    const running = await within(store.get("launcher/generation"), meetMs);
+    const running = await within(store.get("launcher/generation"), meetMs, this.#clock);
     let next = running === undefined ? generation : Math.max(generation, Number(new TextDecoder().decode(running)));
     for (;; next++) {
-      await within(store.set(`launcher/${next}/want/${nodeRank}`, toJsonBytes({ localWorldSize })), meetMs);
+      await within(
+        store.set(`launcher/${next}/want/${nodeRank}`, toJsonBytes({ localWorldSize })),
+        meetMs,
+        this.#clock,
+      );
       if (nodeRank === 0) await this.#decide(next, signal);
       const { nodes, problem } = await this.#decision(next, signal);
       if (problem !== undefined) throw new RangeError(problem);
@@ -83,6 +92,7 @@ export class HostLink implements AsyncDisposable {
     return new GenerationLink({
       ...{ store, node: nodeRank, nodes, heartbeatMs, generation, lost: this.#lost },
       host: this.#host,
+      clock: this.#clock,
       joiners: nodes.length < numNodes ? all(numNodes).filter((node) => !nodes.includes(node)) : [],
       minNodes: this.#minNodes,
     });
@@ -97,7 +107,7 @@ export class HostLink implements AsyncDisposable {
       const timeoutMs = Math.min(heartbeatMs, 5_000);
       if (nodeRank === 0 && others.length > 0) await store.wait(others, { timeoutMs });
       if (nodeRank !== 0 && !this.#lost.has(0)) {
-        await within(store.set(`launcher/done/${nodeRank}`, new Uint8Array(1)), timeoutMs);
+        await within(store.set(`launcher/done/${nodeRank}`, new Uint8Array(1)), timeoutMs, this.#clock);
       }
     } catch (error) {
       // A host that is lost says nothing.
@@ -110,7 +120,7 @@ export class HostLink implements AsyncDisposable {
   /** Node 0's part: waits until enough have come, and says who takes part. */
   async #decide(generation: number, signal: AbortSignal | undefined): Promise<void> {
     const { store, numNodes, localWorldSize, meetMs, joinMs = JOIN_MS } = this.#options;
-    const began = performance.now();
+    const began = this.#clock.now();
     let here: { node: number; ranks: number }[] = [], changedAt = began;
     for (;;) {
       signal?.throwIfAborted();
@@ -120,7 +130,7 @@ export class HostLink implements AsyncDisposable {
           return value ? [{ node, ranks: fromJsonBytes<{ localWorldSize: number }>(value).localWorldSize }] : [];
         }),
       );
-      const now = performance.now();
+      const now = this.#clock.now();
       if (found.flat().length > here.length) changedAt = now;
       here = found.flat();
       if (here.length === numNodes || here.length >= this.#minNodes && now - changedAt >= joinMs) break;
@@ -134,7 +144,7 @@ export class HostLink implements AsyncDisposable {
           { operation: "meet", timeoutMs: meetMs },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await sleep(LOOK_MS, { clock: this.#clock });
     }
     const other = here.find(({ ranks }) => ranks !== localWorldSize);
     const problem = other &&
@@ -154,7 +164,7 @@ export class HostLink implements AsyncDisposable {
       } catch (error) {
         // Who waits to join a run that goes on may wait long, as long as it goes on.
         if (!(error instanceof CommTimeoutError) || !isElastic) throw error;
-        await within(store.get("launcher/generation"), meetMs);
+        await within(store.get("launcher/generation"), meetMs, this.#clock);
       }
     }
   }

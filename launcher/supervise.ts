@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../runtime/core/clock.ts";
 import { decide, type RankProcess, type RunState, type StopReason } from "./decide.ts";
 import type { Stuck } from "./find_stuck.ts";
 import { livingGroups, signalGroups } from "./process_groups.ts";
@@ -18,7 +19,7 @@ export interface SuperviseOptions {
   graceMs: number;
   /** The same after a failure. Default: as `graceMs`. */
   failureGraceMs?: number;
-  /** When the run's time is over, on `performance.now()`'s clock. Default: never. */
+  /** When the run's time is over, on the same clock as the exits. Default: never. */
   endMs?: number;
   /** Calls back for every signal to the launcher, until it is disposed of. */
   listen: (listener: (signal: string) => void) => Disposable;
@@ -32,6 +33,8 @@ export interface SuperviseOptions {
   regroup?: Promise<void>;
   /** Told when ranks are about to be ended. Default: nobody is. */
   onStop?: (reason: StopReason) => void;
+  /** Default: the clock of this process. */
+  clock?: Clock;
 }
 
 /** How a run went. */
@@ -44,12 +47,10 @@ export interface SupervisedRun {
 
 /** How often it looks for what ranks have started, which unlike the ranks themselves cannot be waited for. Only while a run is ending. */
 const LOOK_MS = 20;
-/** A timer that is set for longer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Carries out what {@linkcode decide} decides until all ranks, and all that they started in their groups, have ended. */
 export async function supervise(ranks: readonly Supervised[], options: SuperviseOptions): Promise<SupervisedRun> {
-  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop } = options;
+  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop, clock = systemClock } = options;
   const signals: string[] = [];
   let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined;
   let failedElsewhere = false, isRegrouping = false;
@@ -71,15 +72,15 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
     const changed = new Promise<void>((resolve) => wake = resolve);
     const mustLook = stop !== undefined || ranks.every((rank) => rank.exit);
     const living = mustLook ? await livingGroups(ranks.map((rank) => rank.pid)) : undefined;
-    if (look && !mustLook && performance.now() - lookedAt >= lookEveryMs) {
-      lookedAt = performance.now();
+    if (look && !mustLook && clock.now() - lookedAt >= lookEveryMs) {
+      lookedAt = clock.now();
       stuck = await look();
     }
     const processes = ranks.map(({ rank, pid, exit, isEcho }) => ({
       ...{ rank, exit, alive: living ? living.has(pid) : !exit },
       isEcho: exit !== undefined && exit.code !== 0 && isEcho?.(),
     }));
-    const nowMs = performance.now();
+    const nowMs = clock.now();
     const action = decide({
       ...{ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, isRegrouping, stop },
     });
@@ -87,7 +88,7 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
       case "finish":
         return { processes, reason: stop?.reason, stoppedMs: stop?.sinceMs };
       case "terminate":
-        stop = { reason: action.reason, sinceMs: performance.now(), signals: signals.length };
+        stop = { reason: action.reason, sinceMs: clock.now(), signals: signals.length };
         onStop?.(action.reason);
         signalGroups(frozenOf(action.reason, ranks), "SIGKILL");
         // A stopped process acts on TERM only when it goes on.
@@ -95,11 +96,15 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
         signalGroups(ranks.map((rank) => rank.pid), "SIGCONT");
         break;
       case "kill":
-        stop = { ...stop!, signals: signals.length, killedMs: performance.now() };
+        stop = { ...stop!, signals: signals.length, killedMs: clock.now() };
         signalGroups(ranks.map((rank) => rank.pid), "SIGKILL");
         break;
       case "wait":
-        await first(changed, stop ? Math.min(action.ms, LOOK_MS) : look ? Math.min(action.ms, lookEveryMs) : action.ms);
+        await first(
+          clock,
+          changed,
+          stop ? Math.min(action.ms, LOOK_MS) : look ? Math.min(action.ms, lookEveryMs) : action.ms,
+        );
     }
   }
 }
@@ -110,10 +115,10 @@ function frozenOf(reason: StopReason, ranks: readonly Supervised[]): number[] {
   return ranks.filter(({ rank }) => rank === reason.rank).map(({ pid }) => pid);
 }
 
-async function first(event: Promise<void>, ms: number): Promise<void> {
+async function first(clock: Clock, event: Promise<void>, ms: number): Promise<void> {
   if (ms === Infinity) return await event;
-  let timer;
-  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS)));
+  let cancelTimer = () => {};
+  const timeout = new Promise<void>((resolve) => cancelTimer = clock.after(ms, resolve));
   await Promise.race([event, timeout]);
-  clearTimeout(timer);
+  cancelTimer();
 }

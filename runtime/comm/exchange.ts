@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { CollectiveMismatchError, CommTimeoutError, RankFailedError } from "../core/errors.ts";
 import { callSite } from "./call_site.ts";
 import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
@@ -28,8 +28,8 @@ export interface ExchangeOptions {
   collectiveTimeoutMs?: number;
   /** The number of the first collective, 1 unless the group itself needs some before the user's. Default: 1. */
   firstSequence?: number;
-  /** Milliseconds of a clock that never goes back. Default: performance.now. */
-  now?: () => number;
+  /** Default: the clock of this process. */
+  clock?: Clock;
   /** Sees what the collectives do, and knows of failures that no frame tells. Default: nobody. */
   watch?: GroupWatch;
 }
@@ -61,7 +61,7 @@ export class Exchange {
   readonly #generation: number;
   readonly #token: bigint;
   readonly #timeoutMs: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #watch: GroupWatch | undefined;
   readonly #head = new Head();
   readonly #control = new Head();
@@ -96,7 +96,7 @@ export class Exchange {
     this.#generation = options.generation ?? 0;
     this.#token = options.token ?? 0n;
     this.#timeoutMs = options.collectiveTimeoutMs ?? COLLECTIVE_TIMEOUT_MS;
-    this.#now = options.now ?? (() => performance.now());
+    this.#clock = options.clock ?? systemClock;
     this.#watch = options.watch;
     this.#head.stamp(this.rank, this.#generation, this.#token);
     this.#control.stamp(this.rank, this.#generation, this.#token);
@@ -201,7 +201,7 @@ export class Exchange {
     this.#hasReported = false;
     this.#disagrees = false;
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
-    this.#lastBreath = this.#now();
+    this.#lastBreath = this.#clock.now();
     this.#deadline = this.#lastBreath + timeoutMs;
     this.#head.sign(FrameType.data, this.#sequence, signature);
     const abort = () => this.#transport.wake();
@@ -264,14 +264,14 @@ export class Exchange {
 
   /** Waits for what {@linkcode #take} would return. */
   async #next(): Promise<Uint8Array> {
-    const began = this.#transport.isQuick ? this.#now() : -Infinity;
+    const began = this.#transport.isQuick ? this.#clock.now() : -Infinity;
     for (;;) {
       this.#checkAbort();
       if (this.#disagrees) await this.#consult();
       for (const [rank, finished] of this.#left) {
         if (finished < this.#sequence) throw this.#leftError(rank, finished);
       }
-      const now = this.#now();
+      const now = this.#clock.now();
       if (now >= this.#deadline) await this.#giveUp();
       if (now - this.#lastBreath > BREATH_MS) await this.#breathe();
       else if (!this.#transport.waitBriefly()) {
@@ -281,9 +281,11 @@ export class Exchange {
         if (this.#disagrees) continue;
         if (this.#failure || this.#signal?.aborted) continue;
         // A thread takes a while to wake this one up, so that at first the short waits are repeated, and others get their turn between.
-        if (this.#now() - began < PATIENCE_MS) await this.#breathe();
-        else await this.#transport.wait(Math.min(this.#deadline - this.#now(), this.#watch ? WATCH_MS : Infinity));
-        this.#lastBreath = this.#now();
+        if (this.#clock.now() - began < PATIENCE_MS) await this.#breathe();
+        else {await this.#transport.wait(
+            Math.min(this.#deadline - this.#clock.now(), this.#watch ? WATCH_MS : Infinity),
+          );}
+        this.#lastBreath = this.#clock.now();
       }
       if (this.#failure) throw this.#failure;
       const payload = this.#take();
@@ -292,8 +294,8 @@ export class Exchange {
   }
 
   async #breathe(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#lastBreath = this.#now();
+    await this.#clock.turn();
+    this.#lastBreath = this.#clock.now();
   }
 
   #checkAbort(): void {
@@ -397,7 +399,7 @@ export class Exchange {
   /** Asks the others what they called, for a second at most. */
   async #hearOthers(): Promise<Map<number, Report>> {
     this.#report();
-    const until = this.#now() + CONSULT_MS;
+    const until = this.#clock.now() + CONSULT_MS;
     for (;;) {
       for (let arrival; (arrival = this.#transport.receive());) {
         const { head, payload, isCut } = arrival;
@@ -405,7 +407,7 @@ export class Exchange {
         if (trusted && head.source < this.worldSize && head.type !== FrameType.data) this.#obey(head, payload);
       }
       const known = this.#reports.get(this.#sequence) ?? new Map<number, Report>();
-      const left = until - this.#now();
+      const left = until - this.#clock.now();
       const silent = range(this.worldSize).filter((rank) =>
         rank !== this.rank && !known.has(rank) && !this.#left.has(rank)
       );

@@ -1,24 +1,50 @@
 import { tcpEndpoint } from "./endpoint.ts";
+import type { Transport } from "./transport.ts";
 import { Context, type Socket, SocketType } from "./zmq.ts";
-import { INBOX_OPTIONS } from "./zmq_transport.ts";
+import { INBOX_OPTIONS, ZmqTransport, type ZmqTransportOptions } from "./zmq_transport.ts";
 
 /** The longest path of a socket file that every system takes. */
 const MAX_PATH = 100;
 
-/** A rank's bound inbox. */
-export interface Inbox {
-  context: Context;
-  socket: Socket;
-  /** Where it listens. */
-  endpoints: { ipc?: string; loopback?: string; network?: string };
+/** Where an inbox listens, by what it is good for. */
+export interface Endpoints {
+  ipc?: string;
+  loopback?: string;
+  network?: string;
+}
+
+/** Where a rank is reached, before it is connected with the others. */
+export interface BoundInbox {
+  readonly endpoints: Endpoints;
+  /**
+   * Connects to the others, which need not be there yet. The transport owns the inbox from now on.
+   * @param endpoints of all ranks, by rank; this one's own is not used
+   */
+  connect(rank: number, endpoints: readonly string[]): Transport;
+  /** Ends it, connected or not. */
+  close(): Promise<void>;
   /** Removes the socket file. Who is connected stays so. */
-  removeFiles: () => Promise<void>;
+  removeFiles(): Promise<void>;
+}
+
+/** An inbox of ZeroMQ. */
+export interface ZmqInbox extends BoundInbox {
+  readonly context: Context;
+  readonly socket: Socket;
+}
+
+/** Options of {@linkcode openInbox}. */
+export interface InboxOptions extends ZmqTransportOptions {
+  /** Default: ipc, and tcp on Windows. */
+  transport?: "ipc" | "tcp";
+  /** The address at which other hosts reach this one. Default: they do not. */
+  host?: string;
+  /** Where the socket file lies. Default: the system's folder for temporary files. */
+  folder?: string;
 }
 
 /** Binds an inbox, on a port or a file that nobody else uses. */
-export async function openInbox(
-  options: { transport?: "ipc" | "tcp"; host?: string; folder?: string },
-): Promise<Inbox> {
+export async function openInbox(options: InboxOptions): Promise<ZmqInbox> {
   const transport = options.transport ?? (Deno.build.os === "windows" ? "tcp" : "ipc");
   if (transport !== "ipc" && transport !== "tcp") {
     throw new TypeError(`transport is ${JSON.stringify(transport)}; it must be ipc or tcp`);
@@ -31,11 +57,16 @@ export async function openInbox(
   const context = new Context({ ioThreads: 1 });
   try {
     const socket = context.socket(SocketType.PULL, { ...INBOX_OPTIONS, ipv6: options.host?.includes(":") });
-    const endpoints: Inbox["endpoints"] = {};
+    const endpoints: Endpoints = {};
     if (folder) endpoints.ipc = socket.bind(`ipc://${folder}/inbox`);
     else endpoints.loopback = socket.bind("tcp://127.0.0.1:*");
     if (network) endpoints.network = socket.bind(network);
-    return { context, socket, endpoints, removeFiles };
+    return {
+      ...{ context, socket, endpoints, removeFiles },
+      connect: (rank, endpoints) =>
+        new ZmqTransport(context, socket, { firstWaitUs: options.firstWaitUs, rank, endpoints }),
+      close: () => context.close(),
+    };
   } catch (error) {
     context[Symbol.dispose]();
     await removeFiles();

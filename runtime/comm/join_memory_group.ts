@@ -18,5 +18,5 @@ export function joinMemoryGroup(worldSize: number, options: TransportGroupOption
   if (!Number.isInteger(worldSize) || worldSize < 1) {
     throw new RangeError(`worldSize is ${worldSize}; give a whole number of ranks, 1 or more`);
   }
-  return memoryTransports(worldSize).map((transport) => new TransportGroup(transport, options));
+  return memoryTransports(worldSize, options.clock).map((transport) => new TransportGroup(transport, options));
 }

@@ -1,16 +1,14 @@
-import { CommTimeoutError } from "../core/errors.ts";
 import { memoryTransports } from "./memory_transport.ts";
-import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
+import { meetRanks } from "./meet_ranks.ts";
 import { openInbox } from "./inbox.ts";
 import { posixSharedMemory } from "./posix_shared_memory.ts";
 import type { ProcessGroup } from "./process_group.ts";
 import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
-import { ZmqTransport } from "./zmq_transport.ts";
 
 /** Options of {@linkcode joinProcessGroup}. */
 export interface JoinOptions
-  extends WaitOptions, Omit<TransportGroupOptions, "token" | "now" | "firstSequence" | "sharedMemory"> {
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory"> {
   /** Where the ranks find each other. It is the caller's, and not needed any more once they did. */
   store: Store;
   /** 0 to worldSize - 1, each once. */
@@ -37,28 +35,13 @@ export interface JoinOptions
   firstWaitUs?: number;
 }
 
-/** What a rank tells the others about itself. */
-interface Card {
-  version: number;
-  worldSize: number;
-  machine: string;
-  /** It would share memory with ranks of the same machine. */
-  sharesMemory: boolean;
-  /** Of the inbox, by what it is good for. */
-  ipc?: string;
-  loopback?: string;
-  network?: string;
-}
-
-const VERSION = 2;
-
 /**
  * Joins the group of `worldSize` ranks. Resolves when all are connected with each other.
  * Dispose of the group when training is over: it leaves no files, threads or sockets behind.
  * @throws CommTimeoutError naming the ranks that did not come within `timeoutMs` (default: 5 minutes); Error if two processes claim a rank
  */
 export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGroup> {
-  const { rank, worldSize, store, signal } = options;
+  const { rank, worldSize, signal } = options;
   if (!Number.isInteger(worldSize) || worldSize < 1) {
     throw new RangeError(`worldSize is ${worldSize}; give a whole number of ranks, 1 or more`);
   }
@@ -72,96 +55,20 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
   signal?.throwIfAborted();
   if (worldSize === 1) return new TransportGroup(memoryTransports(1)[0], options);
 
-  const { timeoutMs = RENDEZVOUS_TIMEOUT_MS } = options;
-  const end = performance.now() + timeoutMs;
-  const prefix = `group/${options.runId ?? "run"}/${options.generation ?? 0}/${options.name ?? "main"}`;
+  const here = await machine();
   const inbox = await openInbox({
     transport: transport === "ipc" || transport === "tcp" ? transport : undefined,
     host: options.host,
     folder: options.socketFolder,
+    firstWaitUs: options.firstWaitUs,
   });
-  try {
-    const token = await agreeOnToken(store, prefix);
-    const sharesMemory = transport === "auto" && Deno.build.os === "linux";
-    const card: Card = { version: VERSION, worldSize, machine: await machine(), sharesMemory, ...inbox.endpoints };
-    await publish(store, `${prefix}/rank/${rank}`, { rank, card });
-    const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - performance.now(), signal });
-    const endpoints = cards.map((other, r) => chooseEndpoint(r, other, { rank, card }));
-    const sockets = new ZmqTransport(inbox.context, inbox.socket, { ...options, rank, endpoints });
-    const shares = cards.every((other) => other.sharesMemory && other.machine === card.machine);
-    const sharedMemory = shares ? posixSharedMemory : undefined;
-    const group = new TransportGroup(sockets, { ...options, token, firstSequence: 0, sharedMemory });
-    try {
-      // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
-      await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - performance.now()), signal });
-    } catch (error) {
-      await group[Symbol.asyncDispose]();
-      throw error;
-    }
-    return group;
-  } catch (error) {
-    await inbox.context.close();
-    throw error;
-  } finally {
-    await inbox.removeFiles();
-  }
-}
-
-/** One secret for all ranks: who was first decides. */
-async function agreeOnToken(store: Store, prefix: string): Promise<bigint> {
-  const mine = crypto.getRandomValues(new Uint8Array(8));
-  const { value } = await store.compareAndSet(`${prefix}/token`, undefined, mine);
-  return new DataView(value!.buffer, value!.byteOffset, 8).getBigUint64(0, true);
-}
-
-async function publish(store: Store, key: string, me: { rank: number; card: Card }): Promise<void> {
-  const value = new TextEncoder().encode(JSON.stringify(me.card));
-  const { swapped } = await store.compareAndSet(key, undefined, value);
-  if (swapped) return;
-  throw new Error(
-    `rank ${me.rank} has already joined this process group: two processes claim the same rank, or one joins twice; ` +
-      `give each its own rank, and each restart its own generation`,
-  );
-}
-
-async function readCards(store: Store, prefix: string, options: WaitOptions & { worldSize: number }): Promise<Card[]> {
-  const { worldSize, signal, timeoutMs = 0 } = options;
-  const keys = Array.from({ length: worldSize }, (_, rank) => `${prefix}/rank/${rank}`);
-  let values: Uint8Array[];
-  try {
-    values = await store.wait(keys, { timeoutMs: Math.max(1, timeoutMs), signal });
-  } catch (cause) {
-    if (!(cause instanceof CommTimeoutError)) throw cause;
-    const there = await Promise.all(keys.map((key) => store.get(key)));
-    const missing = there.flatMap((value, rank) => value ? [] : [rank]);
-    throw new CommTimeoutError(
-      `${missing.length} of ${worldSize} ranks did not join the process group in time: ${missing.join(", ")}`,
-      { operation: "joinProcessGroup", timeoutMs: cause.timeoutMs },
-      { cause },
-    );
-  }
-  return values.map((value, rank) => {
-    const card = JSON.parse(new TextDecoder().decode(value)) as Card;
-    if (card.version !== VERSION) {
-      throw new Error(
-        `rank ${rank} speaks version ${card.version} of the protocol between ranks, this rank ${VERSION}; start all with the same release`,
-      );
-    }
-    if (card.worldSize !== worldSize) {
-      throw new Error(`rank ${rank} joined with a world size of ${card.worldSize}, this rank with ${worldSize}`);
-    }
-    return card;
+  const sharesMemory = transport === "auto" && Deno.build.os === "linux";
+  return await meetRanks({
+    ...options,
+    inbox,
+    machine: here,
+    sharedMemory: sharesMemory ? posixSharedMemory : undefined,
   });
-}
-
-function chooseEndpoint(rank: number, other: Card, me: { rank: number; card: Card }): string {
-  if (rank === me.rank) return "";
-  const isNear = other.machine === me.card.machine;
-  const endpoint = (isNear ? other.ipc ?? other.loopback : undefined) ?? other.network;
-  if (endpoint) return endpoint;
-  throw new Error(
-    `rank ${rank} runs on another host than rank ${me.rank} (${other.machine}) but told no address; give every rank a \`host\``,
-  );
 }
 
 /** What only processes share that see the same socket files. */

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../core/clock.ts";
 import { CommTimeoutError } from "../core/errors.ts";
 import { StoreState } from "./store_state.ts";
 import type { Store, WaitOptions } from "./store.ts";
@@ -17,7 +18,13 @@ export const RENDEZVOUS_TIMEOUT_MS = 5 * 60_000;
 export class MemoryStore implements Store {
   readonly #state = new StoreState();
   readonly #ends = new Set<(reason: Error) => void>();
+  readonly #clock: Clock;
   #closed = false;
+
+  /** @param options.clock what waits go by. Default: the clock of this process */
+  constructor(options: { clock?: Clock } = {}) {
+    this.#clock = options.clock ?? systemClock;
+  }
 
   async set(key: string, value: Uint8Array): Promise<void> {
     await this.#open().set(key, value);
@@ -32,9 +39,9 @@ export class MemoryStore implements Store {
     options.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>();
     const cancel = state.wait(keys, resolve);
-    const timer = setTimeout(
+    const cancelTimer = this.#clock.after(
+      timeoutMs,
       () => reject(waitTimeout(state.missing(keys), keys, timeoutMs)),
-      Math.min(timeoutMs, 2 ** 31 - 1),
     );
     const abort = () => reject(options.signal?.reason);
     options.signal?.addEventListener("abort", abort);
@@ -42,7 +49,7 @@ export class MemoryStore implements Store {
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      cancelTimer();
       options.signal?.removeEventListener("abort", abort);
       this.#ends.delete(reject);
       cancel();

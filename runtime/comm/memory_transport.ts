@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../core/clock.ts";
 import { type Head, Head as FrameHead, HEAD_BYTES } from "./frame.ts";
 import type { Arrival, Transport } from "./transport.ts";
 
@@ -7,9 +8,9 @@ interface Inbox {
 }
 
 /** Transports of ranks that share a process: what is sent is copied, as it would be on its way. */
-export function memoryTransports(worldSize: number): Transport[] {
+export function memoryTransports(worldSize: number, clock: Clock = systemClock): Transport[] {
   const inboxes = Array.from({ length: worldSize }, (): Inbox => ({ frames: [], ring: () => {} }));
-  return inboxes.map((inbox, rank) => new MemoryTransport(rank, inbox, inboxes));
+  return inboxes.map((inbox, rank) => new MemoryTransport(rank, { inbox, inboxes, clock }));
 }
 
 class MemoryTransport implements Transport {
@@ -18,15 +19,18 @@ class MemoryTransport implements Transport {
   readonly isQuick = false;
   readonly #inbox: Inbox;
   readonly #inboxes: Inbox[];
+  readonly #clock: Clock;
   #rung = false;
   #wakeUp: (() => void) | undefined;
   #closed = false;
 
-  constructor(rank: number, inbox: Inbox, inboxes: Inbox[]) {
+  constructor(rank: number, options: { inbox: Inbox; inboxes: Inbox[]; clock: Clock }) {
+    const { inbox, inboxes, clock } = options;
     this.rank = rank;
     this.worldSize = inboxes.length;
     this.#inbox = inbox;
     this.#inboxes = inboxes;
+    this.#clock = clock;
     inbox.ring = () => this.wake();
   }
 
@@ -50,10 +54,10 @@ class MemoryTransport implements Transport {
   async wait(timeoutMs: number): Promise<void> {
     if (!this.#rung && !this.#closed) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, Math.min(timeoutMs, 2 ** 31 - 1));
+      const cancelTimer = this.#clock.after(timeoutMs, resolve);
       this.#wakeUp = resolve;
       await promise;
-      clearTimeout(timer);
+      cancelTimer();
     }
     this.#rung = false;
   }

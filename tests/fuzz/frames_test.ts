@@ -9,6 +9,7 @@ import { StoreServer } from "../../runtime/comm/store_server.ts";
 import { STORE_VERSION, StoreOp, StoreWriter } from "../../runtime/comm/store_wire.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { Context, SocketType } from "../../runtime/comm/zmq.ts";
+import { systemClock } from "../../runtime/core/clock.ts";
 
 const request = fc.tuple(
   fc.constantFrom(...Object.values(StoreOp)),
@@ -84,7 +85,11 @@ Deno.test("whatever one rank sends, the other's collective ends: with a result o
         now += timeoutMs;
         return Promise.resolve();
       };
-      const group = new TransportGroup(mine, { token: 7n, collectiveTimeoutMs: 5000, now: () => now });
+      const group = new TransportGroup(mine, {
+        token: 7n,
+        collectiveTimeoutMs: 5000,
+        clock: { ...systemClock, now: () => now },
+      });
       for (const frame of frames) {
         const { type, sequence, source, generation, token, step, length, payload } = frame;
         const signature = {

@@ -1,0 +1,126 @@
+import { systemClock } from "../core/clock.ts";
+import { CommTimeoutError } from "../core/errors.ts";
+import type { BoundInbox, Endpoints } from "./inbox.ts";
+import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
+import type { ProcessGroup } from "./process_group.ts";
+import type { SharedMemory } from "./shared_memory.ts";
+import type { Store, WaitOptions } from "./store.ts";
+import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
+
+/** Options of {@linkcode meetRanks}. */
+export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence"> {
+  store: Store;
+  rank: number;
+  /** 2 or more. */
+  worldSize: number;
+  runId?: string;
+  name?: string;
+  /** Where this rank is reached. Owned from now on. */
+  inbox: BoundInbox;
+  /** What only ranks share that reach each other's near endpoints. */
+  machine: string;
+  /** Used if all ranks are on one machine and have it. Default: there is none. */
+  sharedMemory?: SharedMemory;
+}
+
+/** What a rank tells the others about itself. */
+interface Card extends Endpoints {
+  version: number;
+  worldSize: number;
+  machine: string;
+  /** It would share memory with ranks of the same machine. */
+  sharesMemory: boolean;
+}
+
+const VERSION = 2;
+
+/**
+ * Lets ranks find each other in a store and connects them, by whatever their inboxes are made of. Resolves when every rank has heard from every other.
+ * @throws CommTimeoutError naming the ranks that did not come; Error if two processes claim a rank
+ */
+export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
+  const { rank, worldSize, store, signal, inbox, timeoutMs = RENDEZVOUS_TIMEOUT_MS, clock = systemClock } = options;
+  const end = clock.now() + timeoutMs;
+  const prefix = `group/${options.runId ?? "run"}/${options.generation ?? 0}/${options.name ?? "main"}`;
+  try {
+    const token = await agreeOnToken(store, prefix);
+    const sharesMemory = options.sharedMemory !== undefined;
+    const card: Card = { version: VERSION, worldSize, machine: options.machine, sharesMemory, ...inbox.endpoints };
+    await publish(store, `${prefix}/rank/${rank}`, { rank, card });
+    const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - clock.now(), signal });
+    const transport = inbox.connect(rank, cards.map((other, r) => chooseEndpoint(r, other, { rank, card })));
+    const shares = cards.every((other) => other.sharesMemory && other.machine === card.machine);
+    const sharedMemory = shares ? options.sharedMemory : undefined;
+    const group = new TransportGroup(transport, { ...options, token, firstSequence: 0, sharedMemory });
+    try {
+      // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
+      await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - clock.now()), signal });
+    } catch (error) {
+      await group[Symbol.asyncDispose]();
+      throw error;
+    }
+    return group;
+  } catch (error) {
+    await inbox.close();
+    throw error;
+  } finally {
+    await inbox.removeFiles();
+  }
+}
+
+/** One secret for all ranks: who was first decides. */
+async function agreeOnToken(store: Store, prefix: string): Promise<bigint> {
+  const mine = crypto.getRandomValues(new Uint8Array(8));
+  const { value } = await store.compareAndSet(`${prefix}/token`, undefined, mine);
+  return new DataView(value!.buffer, value!.byteOffset, 8).getBigUint64(0, true);
+}
+
+async function publish(store: Store, key: string, me: { rank: number; card: Card }): Promise<void> {
+  const value = new TextEncoder().encode(JSON.stringify(me.card));
+  const { swapped } = await store.compareAndSet(key, undefined, value);
+  if (swapped) return;
+  throw new Error(
+    `rank ${me.rank} has already joined this process group: two processes claim the same rank, or one joins twice; ` +
+      `give each its own rank, and each restart its own generation`,
+  );
+}
+
+async function readCards(store: Store, prefix: string, options: WaitOptions & { worldSize: number }): Promise<Card[]> {
+  const { worldSize, signal, timeoutMs = 0 } = options;
+  const keys = Array.from({ length: worldSize }, (_, rank) => `${prefix}/rank/${rank}`);
+  let values: Uint8Array[];
+  try {
+    values = await store.wait(keys, { timeoutMs: Math.max(1, timeoutMs), signal });
+  } catch (cause) {
+    if (!(cause instanceof CommTimeoutError)) throw cause;
+    const there = await Promise.all(keys.map((key) => store.get(key)));
+    const missing = there.flatMap((value, rank) => value ? [] : [rank]);
+    throw new CommTimeoutError(
+      `${missing.length} of ${worldSize} ranks did not join the process group in time: ${missing.join(", ")}`,
+      { operation: "joinProcessGroup", timeoutMs: cause.timeoutMs },
+      { cause },
+    );
+  }
+  return values.map((value, rank) => {
+    const card = JSON.parse(new TextDecoder().decode(value)) as Card;
+    if (card.version !== VERSION) {
+      throw new Error(
+        `rank ${rank} speaks version ${card.version} of the protocol between ranks, this rank ${VERSION}; start all with the same release`,
+      );
+    }
+    if (card.worldSize !== worldSize) {
+      throw new Error(`rank ${rank} joined with a world size of ${card.worldSize}, this rank with ${worldSize}`);
+    }
+    return card;
+  });
+}
+
+function chooseEndpoint(rank: number, other: Card, me: { rank: number; card: Card }): string {
+  if (rank === me.rank) return "";
+  const isNear = other.machine === me.card.machine;
+  const endpoint = (isNear ? other.ipc ?? other.loopback : undefined) ?? other.network;
+  if (endpoint) return endpoint;
+  throw new Error(
+    `rank ${rank} runs on another host than rank ${me.rank} (${other.machine}) but told no address; give every rank a \`host\``,
+  );
+}
