@@ -48,6 +48,8 @@ export interface Outcome {
 
 /** The exit codes of a process that gets these signals. */
 const SIGNAL_CODES: Record<string, number> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+/** What fails with these errors is what ranks run on. */
+const INFRASTRUCTURE_ERRORS: ReadonlySet<string | undefined> = new Set(["CommTimeoutError", "ConnectionLostError"]);
 /** What `timeout` exits with. */
 const OUT_OF_TIME = 124;
 
@@ -72,8 +74,8 @@ export function outcomeOf(run: EndedRun): Outcome {
     return { exitCode, category: how === "left" ? "rank" : "infrastructure", cause };
   }
   const cause = causeOf(run);
-  // Nobody is to blame for a rank that did not come, or a store that does not answer, but what they run on.
-  if (cause?.error?.name === "CommTimeoutError" && !cause.signal && cause.exitCode === 1) {
+  // Nobody is to blame for a rank that did not come, a store that does not answer, or a lost message, but what they run on.
+  if (INFRASTRUCTURE_ERRORS.has(cause?.error?.name) && cause && !cause.signal && cause.exitCode === 1) {
     return { exitCode: UNAVAILABLE, category: "infrastructure", cause: { ...cause, exitCode: UNAVAILABLE } };
   }
   if (cause) return { exitCode: cause.exitCode, category: "rank", cause };

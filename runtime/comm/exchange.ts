@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from "../core/clock.ts";
-import { CollectiveMismatchError, CommTimeoutError, RankFailedError } from "../core/errors.ts";
+import { CollectiveMismatchError, CommTimeoutError, ConnectionLostError, RankFailedError } from "../core/errors.ts";
 import { callSite } from "./call_site.ts";
+import { EarlyFrames } from "./early_frames.ts";
 import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
-import { describe, FrameType, Head, HEAD_BYTES, type Signature } from "./frame.ts";
+import { describe, FrameType, Head, type Signature } from "./frame.ts";
 import type { WaitOptions } from "./store.ts";
-import type { Transport } from "./transport.ts";
+import type { Arrival, Transport } from "./transport.ts";
 
 /** How long a collective waits unless told otherwise: 30 minutes. */
 export const COLLECTIVE_TIMEOUT_MS = 30 * 60_000;
@@ -16,6 +17,7 @@ const BREATH_MS = 10;
 const PATIENCE_MS = 2;
 /** How long a collective waits until it asks again whether a rank failed. */
 const WATCH_MS = 200;
+const MAX_EARLY_BYTES = 4 * 1024 ** 3;
 const EMPTY = new Uint8Array(0);
 
 /** Options of {@linkcode Exchange}. */
@@ -28,6 +30,8 @@ export interface ExchangeOptions {
   collectiveTimeoutMs?: number;
   /** The number of the first collective, 1 unless the group itself needs some before the user's. Default: 1. */
   firstSequence?: number;
+  /** How much another rank may send before this one comes to it, in bytes. Default: 4 GiB, as much as all-gather takes of a rank. */
+  maxEarlyBytes?: number;
   /** Default: the clock of this process. */
   clock?: Clock;
   /** Sees what the collectives do, and knows of failures that no frame tells. Default: nobody. */
@@ -42,12 +46,6 @@ export interface GroupWatch {
   ended(): void;
   /** A rank that failed without saying so. Asked again and again while a collective waits. */
   failure(): Error | undefined;
-}
-
-/** A payload that came early: for the next collective, or for a later step of this one. */
-interface Early {
-  head: Head;
-  payload: Uint8Array;
 }
 
 /**
@@ -74,7 +72,10 @@ export class Exchange {
   #deadline = 0;
   #isGivingUp = false;
   #lastBreath = 0;
-  #early: Early[] = [];
+  readonly #early: EarlyFrames;
+  /** How many frames were sent to each rank, and have come from it. */
+  readonly #sent: Float64Array;
+  readonly #received: Float64Array;
   readonly #reports = new Map<number, Map<number, Report>>();
   #hasReported = false;
   #disagrees = false;
@@ -98,6 +99,9 @@ export class Exchange {
     this.#timeoutMs = options.collectiveTimeoutMs ?? COLLECTIVE_TIMEOUT_MS;
     this.#clock = options.clock ?? systemClock;
     this.#watch = options.watch;
+    this.#early = new EarlyFrames(this.worldSize, options.maxEarlyBytes ?? MAX_EARLY_BYTES);
+    this.#sent = new Float64Array(this.worldSize);
+    this.#received = new Float64Array(this.worldSize);
     this.#head.stamp(this.rank, this.#generation, this.#token);
     this.#control.stamp(this.rank, this.#generation, this.#token);
     this.arrived = this.#head;
@@ -119,39 +123,36 @@ export class Exchange {
     head.step = step;
     head.length = payload.byteLength;
     if (inPlace) this.#held.push(payload);
-    this.#transport.send(to, head, payload, inPlace);
+    this.#post(to, head, payload, inPlace);
   }
 
   /** The payload of a step, which lasts until the next call. */
   async receive(from: number, step: number): Promise<Uint8Array> {
     this.#watch?.waitsFor(from);
-    for (let i = 0; i < this.#early.length; i++) {
-      const { head, payload } = this.#early[i];
-      if (head.sequence !== this.#sequence || head.source !== from || head.step !== step) continue;
-      this.#early.splice(i, 1);
-      this.arrived = head;
-      return payload;
+    const early = this.#early.take(this.#sequence, from, step);
+    if (early) {
+      this.arrived = early.head;
+      return early.payload;
     }
     for (;;) {
       const payload = this.#take() ?? await this.#next();
       if (this.arrived.source === from && this.arrived.step === step) return payload;
-      this.#keep(this.arrived, payload);
+      this.#early.keep(this.arrived, payload);
     }
   }
 
   /** The payload of any step below `limit` of any rank, which lasts until the next call; {@linkcode arrived} tells whose. */
   async receiveAny(limit: number): Promise<Uint8Array> {
     this.#watch?.waitsFor(-1);
-    const i = this.#early.findIndex(({ head }) => head.sequence === this.#sequence && head.step < limit);
-    if (i >= 0) {
-      const [{ head, payload }] = this.#early.splice(i, 1);
-      this.arrived = head;
-      return payload;
+    const early = this.#early.takeAny(this.#sequence, limit);
+    if (early) {
+      this.arrived = early.head;
+      return early.payload;
     }
     for (;;) {
       const payload = this.#take() ?? await this.#next();
       if (this.arrived.step < limit) return payload;
-      this.#keep(this.arrived, payload);
+      this.#early.keep(this.arrived, payload);
     }
   }
 
@@ -187,7 +188,7 @@ export class Exchange {
       await this.#tail;
       await this.#transport.close(lingerMs);
       this.#held = [];
-      this.#early = [];
+      this.#early.clear();
     })();
     return this.#closing;
   }
@@ -234,22 +235,15 @@ export class Exchange {
   /** Whatever has arrived for this collective and is there now. */
   #take(): Uint8Array | undefined {
     for (let arrival; (arrival = this.#transport.receive());) {
-      const { head, payload, isCut } = arrival;
-      if (!head.isOurs || !head.belongsTo(this.#generation, this.#token)) continue;
-      const source = head.source;
-      if (source >= this.worldSize || source === this.rank) continue;
-      if (isCut) {
-        throw new Error(
-          `a frame from rank ${source} for ${this.#named()} is damaged: it has ${payload.byteLength} of ${head.length} bytes`,
-        );
-      }
+      const { head, payload } = arrival;
+      if (!this.#isFromPeer(head) || this.#isRepeated(arrival)) continue;
       if (head.type !== FrameType.data) {
         this.#obey(head, payload);
         if (this.#disagrees) return undefined;
         continue;
       }
       if (head.sequence > this.#sequence) {
-        if (head.sequence === this.#sequence + 1) this.#keep(head, payload);
+        if (head.sequence === this.#sequence + 1) this.#early.keep(head, payload);
       } else if (head.sequence === this.#sequence) {
         if (!head.agreesWith(this.#head)) {
           this.#disagrees = true;
@@ -260,6 +254,40 @@ export class Exchange {
       }
     }
     return undefined;
+  }
+
+  #isFromPeer(head: Head): boolean {
+    return head.isOurs && head.belongsTo(this.#generation, this.#token) && head.source < this.worldSize &&
+      head.source !== this.rank;
+  }
+
+  /** Counts a frame. @throws Error if it is damaged; ConnectionLostError if frames before it are missing */
+  #isRepeated({ head, payload, isCut }: Arrival): boolean {
+    const { source, number } = head;
+    if (isCut) {
+      throw new Error(
+        `a frame from rank ${source} for ${this.#named()} is damaged: it has ${payload.byteLength} of ${head.length} bytes`,
+      );
+    }
+    const missing = number - this.#received[source] - 1;
+    if (!(missing >= 0)) return true;
+    // Why a rank failed says more than what was lost before.
+    if (missing > 0 && head.type !== FrameType.abort) {
+      throw new ConnectionLostError(
+        `${missing} ${
+          missing === 1 ? "message" : "messages"
+        } from rank ${source} to rank ${this.rank} got lost before or in ` +
+          `${this.#named()}: the connection between them broke`,
+        source,
+      );
+    }
+    this.#received[source] = number;
+    return false;
+  }
+
+  #post(to: number, head: Head, payload: Uint8Array, inPlace: boolean): void {
+    head.number = ++this.#sent[to];
+    this.#transport.send(to, head, payload, inPlace);
   }
 
   /** Waits for what {@linkcode #take} would return. */
@@ -304,14 +332,9 @@ export class Exchange {
     this.#signal?.throwIfAborted();
   }
 
-  #keep(head: Head, payload: Uint8Array): void {
-    this.#early.push({ head: new Head(head.bytes.slice(0, HEAD_BYTES).buffer), payload: payload.slice() });
-  }
-
   /** Looks at what came for this collective before it was called here. */
   #welcomeEarly(): void {
-    this.#early = this.#early.filter(({ head }) => head.sequence >= this.#sequence);
-    for (const { head } of this.#early) {
+    for (const head of this.#early.from(this.#sequence)) {
       if (!head.agreesWith(this.#head)) this.#disagrees = true;
     }
     for (const report of this.#reports.get(this.#sequence)?.values() ?? []) this.#weigh(report);
@@ -362,7 +385,7 @@ export class Exchange {
     const payload = content ? new TextEncoder().encode(JSON.stringify(content)) : EMPTY;
     this.#control.length = payload.byteLength;
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank) this.#transport.send(to, this.#control, payload, false);
+      if (to !== this.rank) this.#post(to, this.#control, payload, false);
     }
   }
 
@@ -383,7 +406,7 @@ export class Exchange {
     this.#control.length = 0;
     this.#noteWhoLeft();
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank && !this.#left.has(to)) this.#transport.send(to, this.#control, EMPTY, false);
+      if (to !== this.rank && !this.#left.has(to)) this.#post(to, this.#control, EMPTY, false);
     }
   }
 
@@ -391,8 +414,7 @@ export class Exchange {
   #noteWhoLeft(): void {
     for (let arrival; (arrival = this.#transport.receive());) {
       const { head } = arrival;
-      if (!head.isOurs || !head.belongsTo(this.#generation, this.#token) || head.source >= this.worldSize) continue;
-      if (head.type === FrameType.goodbye) this.#left.set(head.source, head.sequence);
+      if (this.#isFromPeer(head) && head.type === FrameType.goodbye) this.#left.set(head.source, head.sequence);
     }
   }
 
@@ -402,9 +424,10 @@ export class Exchange {
     const until = this.#clock.now() + CONSULT_MS;
     for (;;) {
       for (let arrival; (arrival = this.#transport.receive());) {
-        const { head, payload, isCut } = arrival;
-        const trusted = head.isOurs && head.belongsTo(this.#generation, this.#token) && !isCut;
-        if (trusted && head.source < this.worldSize && head.type !== FrameType.data) this.#obey(head, payload);
+        const { head, payload } = arrival;
+        if (this.#isFromPeer(head) && !this.#isRepeated(arrival) && head.type !== FrameType.data) {
+          this.#obey(head, payload);
+        }
       }
       const known = this.#reports.get(this.#sequence) ?? new Map<number, Report>();
       const left = until - this.#clock.now();

@@ -1,17 +1,17 @@
 /**
- * The head of every message between ranks: 56 bytes, little-endian. A frame that does not carry the group's token and
+ * The head of every message between ranks: 64 bytes, little-endian. A frame that does not carry the group's token and
  * generation is dropped: it comes from a stranger or from an earlier life of the run.
  */
 
 /** Bytes of a head. */
-export const HEAD_BYTES = 56;
+export const HEAD_BYTES = 64;
 /** The most bytes that one frame carries after its head. */
 export const MAX_PAYLOAD_BYTES = 1 << 20;
 /** A payload up to this long lies behind its head in one message part; a longer one is a part of its own. */
 export const MAX_INLINE_BYTES = 8192;
 
 /** "WEF" and the version of this format. */
-const MAGIC = 0x01464557;
+const MAGIC = 0x02464557;
 
 /** What a frame is for. */
 export const FrameType = { data: 1, report: 2, abort: 3, goodbye: 4, hello: 5 } as const;
@@ -65,9 +65,10 @@ const AT = {
   root: 44,
   length: 48,
   separate: 52,
+  number: 56,
 } as const;
 
-/** One head in 56 bytes, read and written in place. */
+/** One head in 64 bytes, read and written in place. */
 export class Head {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView<ArrayBuffer>;
@@ -136,6 +137,13 @@ export class Head {
   }
   set step(value: number) {
     this.#view.setUint32(AT.step, value, true);
+  }
+  /** Counts the frames from its rank to the one that gets it, from 1 on. */
+  get number(): number {
+    return this.#view.getFloat64(AT.number, true);
+  }
+  set number(value: number) {
+    this.#view.setFloat64(AT.number, value, true);
   }
   /** Bytes of the payload. */
   get length(): number {

@@ -32,7 +32,7 @@ interface Card extends Endpoints {
   sharesMemory: boolean;
 }
 
-const VERSION = 2;
+const VERSION = 3;
 
 /**
  * Lets ranks find each other in a store and connects them, by whatever their inboxes are made of. Resolves when every rank has heard from every other.

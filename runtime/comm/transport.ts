@@ -10,8 +10,12 @@ export interface Arrival {
 }
 
 /**
- * Moves frames between the ranks of a group. Frames from one rank to another arrive in the order they were sent, each whole
- * or not at all. The collectives know this interface only.
+ * Moves frames between the ranks of a group. The collectives know this interface only.
+ *
+ * What it promises: a frame arrives whole or not at all, and unchanged (`isCut` tells of one that is not whole). What it should do,
+ * and does as long as a connection lasts: frames from one rank to another arrive once, in the order they were sent. When a connection breaks and is
+ * made again, frames may be missing, and {@linkcode Exchange} sees that by their numbers: a repeated one changes nothing, a missing or
+ * overtaken one ends the collective with ConnectionLostError. Between different ranks there is no order.
  */
 export interface Transport {
   readonly rank: number;

@@ -34,6 +34,17 @@ export class CommTimeoutError extends Error {
   }
 }
 
+/** Messages from another rank were lost on their way, so that what they belong to can never complete. */
+export class ConnectionLostError extends Error {
+  override readonly name = "ConnectionLostError";
+  /** The rank whose messages were lost. */
+  readonly rank: number;
+  constructor(message: string, rank: number) {
+    super(message);
+    this.rank = rank;
+  }
+}
+
 /** Ranks called different collectives, or the same one with different sizes or types. Thrown on every rank. */
 export class CollectiveMismatchError extends Error {
   override readonly name = "CollectiveMismatchError";

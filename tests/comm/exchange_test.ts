@@ -193,6 +193,7 @@ function frame(token: bigint, generation: number, payload: Uint8Array): Uint8Arr
   const head = new Head().stamp(1, generation, token);
   head.sign(1, 1, { kind: "allReduce", dtype: "float32", op: "sum", root: 0, count: 1 });
   head.length = payload.length;
+  head.number = 1;
   const bytes = new Uint8Array(HEAD_BYTES + payload.length);
   bytes.set(head.bytes);
   bytes.set(payload, HEAD_BYTES);

@@ -93,8 +93,12 @@ for (
   });
 }
 
-Deno.test("a rank whose peers did not come is told apart from one that failed by itself", () => {
-  const errors = new Map([thrown(0, "CommTimeoutError", 100)]);
+Deno.test("a rank whose peers did not come, or whose messages were lost, is told apart from one that failed by itself", () => {
+  for (const name of ["CommTimeoutError", "ConnectionLostError"]) expectInfrastructure(name);
+});
+
+function expectInfrastructure(name: string): void {
+  const errors = new Map([thrown(0, name, 100)]);
   const { exitCode, category } = outcomeOf({
     processes: run({ code: 1, atMs: 1 }),
     errors,
@@ -102,7 +106,7 @@ Deno.test("a rank whose peers did not come is told apart from one that failed by
     stoppedMs: 5,
   });
   assert.deepEqual([exitCode, category], [69, "infrastructure"]);
-});
+}
 
 Deno.test("a clock that somebody set does not change which error was first", () => {
   const processes = run({ code: 1, atMs: 3 }, { code: 1, atMs: 4 });
