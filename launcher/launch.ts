@@ -8,14 +8,16 @@ import { readSettings, type Settings } from "../runtime/environments/settings.ts
 import { duration, integer, seconds, text } from "../runtime/environments/variables.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
-import { type ErrorReport, type FailedGeneration, failureOf, writeErrorReport } from "./error_report.ts";
-import { HostLink, type Meeting } from "./host_link.ts";
+import { type ErrorReport, writeErrorReport } from "./error_report.ts";
+import { HostLink } from "./host_link.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
-import { type Category, type FailureCause, outcomeOf } from "./outcome.ts";
+import type { Category, FailureCause } from "./outcome.ts";
 import { requeueJob } from "./requeue_job.ts";
-import { afterGeneration } from "./restart_policy.ts";
-import { type GenerationResult, runGeneration } from "./run_generation.ts";
+import { runGeneration } from "./run_generation.ts";
+import { type GenerationsResult, runGenerations } from "./run_generations.ts";
+import { SignalLog } from "./signal_log.ts";
 import { listenForSignals } from "./signals.ts";
+import { startRanksAsProcesses } from "./start_rank.ts";
 
 /** Options of {@linkcode launchRanks}. */
 export interface LaunchOptions {
@@ -119,14 +121,21 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const scratch = await Deno.makeTempDir({ prefix: "weft-" });
   cleanup.defer(() => Deno.remove(scratch, { recursive: true }));
   const preemption: readonly string[] = preemptionSignals(settings.preemptionSignal);
-  using listening = collectSignals(signal, preemption as readonly Deno.Signal[]);
+  const signals = new SignalLog();
+  using _listening = listenForSignals((name) => signals.take(name), {
+    preemption: preemption as readonly Deno.Signal[],
+  });
+  const onAbort = () => signals.take("SIGTERM");
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort);
+  using _aborting = { [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) };
   const store = nodeRank === 0
     ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort }))
     : undefined;
   const connect = async () => {
     if (numNodes === 1) return undefined;
     const at = { address: mainAddress, port: store?.port ?? mainPort };
-    const shared = await connectStore({ ...at, timeoutMs: meetMs, signal: listening.signal });
+    const shared = await connectStore({ ...at, timeoutMs: meetMs, signal: signals.ending });
     const facts = { nodeRank, numNodes, minNodes, localWorldSize, heartbeatMs, meetMs };
     return cleanup.use(new HostLink({ ...facts, store: shared }));
   };
@@ -138,96 +147,43 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const firstGeneration = job === undefined ? 0 : integer(variables, "SLURM_RESTART_COUNT") ?? 0;
   const show = logDir === undefined || tee;
 
-  const earlier: FailedGeneration[] = [];
-  let before: FailureCause | undefined, link: HostLink | undefined;
-  let result: GenerationResult = { exitCode: 0, category: "finished", failure: undefined, ranks: [], report: () => "" };
-  for (let restarts = 0, next = firstGeneration;;) {
-    let meeting: Meeting = { generation: next, nodes: [nodeRank] };
-    try {
-      if (restarts === 0 && next === firstGeneration) link = await connect();
-      meeting = await link?.meet(next, listening.signal) ?? meeting;
-    } catch (error) {
-      if (!listening.first) throw error;
-      return await endBy(listening.first, { restarts, generation: next });
-    }
-    const { generation, nodes } = meeting;
-    next = generation + 1;
-    const shared = link?.begin(meeting);
-    result = await runGeneration({
-      ...{ script, args, devices, scratch, guard, console, logDir, show, heartbeatMs, endMs, denoFlags: flags },
-      cluster: {
-        ...{ nodeRank: nodes.indexOf(nodeRank), numNodes: nodes.length, worldSize: nodes.length * localWorldSize },
-        ...{ localWorldSize, mainAddress, runId, generation },
-        mainPort: store?.port ?? mainPort,
-        storeIsHosted: true,
-      },
-      settings: {
-        ...settings,
-        launchedBy: options.settings?.launchedBy ?? "script",
-        socketFolder: scratch,
-        // A job that Slurm starts again finds it where it ran before.
-        checkpointRecord: settings.checkpointRecord ??
-          (job === undefined ? `${scratch}/checkpoints` : `${Deno.cwd()}/.weft/slurm-${job}.checkpoints`),
-      },
-      visibleDevices: text(variables, "CUDA_VISIBLE_DEVICES"),
-      columns: terminal && show ? columns() : undefined,
-      graceMs: graceMs ?? GRACE_MS,
-      failureGraceMs: graceMs ?? FAILURE_GRACE_MS,
-      listen: listening.forward,
-      failedElsewhere: shared?.failedElsewhere,
-      regroup: shared?.regroup,
-      onFailure: ({ message }) => void shared?.tell(message),
-    });
-    let isRegrouping = false;
-    if (shared) {
-      const { reason } = result;
-      const signal = reason?.kind === "signal" ? reason.signal : undefined;
-      const { isRegrouping: regroups, ...settled } = await shared.settle({ ...result, signal });
-      isRegrouping = regroups;
-      result = { ...result, ...settled, failure: result.failure ?? failureOf(settled.cause) };
-    }
-    const words = result.report(result);
-    if (words) void console.say(words);
-    if (isRegrouping && listening.count === 0) {
-      void console.say("weft: the hosts have changed: starting again with those that are there");
-      continue;
-    }
-    const isStopped = listening.count > 0 || endMs !== undefined && performance.now() >= endMs;
-    const step = afterGeneration({
-      outcome: result,
-      before,
-      restarts,
-      maxRestarts,
-      isStopped,
-      delayMs: restartDelayMs,
-    });
-    if (step.do === "end") {
-      if (step.why) void console.say(`weft: not restarted: ${step.why}`);
-      await finish({ restarts, generation });
-      const { exitCode, category, cause, reason } = result;
-      return { exitCode, category, cause, restarts, stoppedBy: reason?.kind === "signal" ? reason.signal : undefined };
-    }
-    void console.say(
-      `weft: restart ${restarts + 1} of ${maxRestarts}${step.delayMs > 0 ? ` in ${step.delayMs / 1000} s` : ""}`,
-    );
-    earlier.push({ generation, failure: result.failure });
-    before = result.cause;
-    const stop = await listening.sleep(step.delayMs);
-    restarts++;
-    if (stop !== undefined) return await endBy(stop, { restarts, generation });
-  }
+  const startRank = startRanksAsProcesses({
+    ...{ script, args, devices, scratch, guard, console, logDir, show, denoFlags: flags },
+    settings: {
+      ...settings,
+      launchedBy: options.settings?.launchedBy ?? "script",
+      socketFolder: scratch,
+      // A job that Slurm starts again finds it where it ran before.
+      checkpointRecord: settings.checkpointRecord ??
+        (job === undefined ? `${scratch}/checkpoints` : `${Deno.cwd()}/.weft/slurm-${job}.checkpoints`),
+    },
+    visibleDevices: text(variables, "CUDA_VISIBLE_DEVICES"),
+    columns: terminal && show ? columns() : undefined,
+  });
+  const say = (text: string) => void console.say(text);
+  const run = await runGenerations({
+    ...{ firstGeneration, nodeRank, maxRestarts, restartDelayMs, signals, connect, say },
+    isOver: () => endMs !== undefined && performance.now() >= endMs,
+    run: ({ generation, nodes }, share) =>
+      runGeneration({
+        ...{ startRank, say, logDir, show, heartbeatMs, endMs, ...share },
+        cluster: {
+          ...{ nodeRank: nodes.indexOf(nodeRank), numNodes: nodes.length, worldSize: nodes.length * localWorldSize },
+          ...{ localWorldSize, mainAddress, runId, generation },
+          mainPort: store?.port ?? mainPort,
+          storeIsHosted: true,
+        },
+        graceMs: graceMs ?? GRACE_MS,
+        failureGraceMs: graceMs ?? FAILURE_GRACE_MS,
+        listen: (listener) => signals.forward(listener),
+      }),
+  });
+  await finish(run);
+  const { exitCode, category, cause, reason } = run.result;
+  const stoppedBy = reason?.kind === "signal" ? reason.signal : undefined;
+  return { exitCode, category, cause, restarts: run.restarts, stoppedBy };
 
-  /** A signal came while no rank ran. */
-  async function endBy(signal: string, at: { restarts: number; generation: number }): Promise<LaunchReport> {
-    const reason = { kind: "signal", signal } as const;
-    const outcome = outcomeOf({ processes: [], errors: new Map(), reason });
-    result = { ...result, ...outcome, cause: before, reason };
-    void console.say(`weft: stopped by ${signal}`);
-    await finish(at);
-    return { ...outcome, cause: before, restarts: at.restarts, stoppedBy: signal };
-  }
-
-  async function finish({ restarts, generation }: { restarts: number; generation: number }): Promise<void> {
+  async function finish({ result, restarts, generation, earlier }: GenerationsResult): Promise<void> {
     const { exitCode, category, reason, failure, ranks, elsewhere } = result;
     const signalName = reason?.kind === "signal" ? reason.signal : undefined;
     if (errorFile !== undefined && (exitCode !== 0 || earlier.length > 0)) {
@@ -280,57 +236,6 @@ function checkNodes(
       `The main-address ${mainAddress} can be reached from other hosts. ${ONE_HOST_ONLY}: leave it out`,
     );
   }
-}
-
-/** Signals to this process from now on, so that one that comes while the ranks are being started, or before they are again, is not lost. */
-function collectSignals(abort: AbortSignal | undefined, preemption: readonly Deno.Signal[]) {
-  const early: string[] = [];
-  let count = 0, first: string | undefined, wake = () => {};
-  const aborting = new AbortController();
-  const keep = (signal: string) => void early.push(signal);
-  let forward: (signal: string) => void = keep;
-  const take = (signal: string) => {
-    count++;
-    first ??= signal;
-    aborting.abort();
-    forward(signal);
-    wake();
-  };
-  const listening = listenForSignals(take, { preemption });
-  const onAbort = () => take("SIGTERM");
-  if (abort?.aborted) onAbort();
-  abort?.addEventListener("abort", onAbort);
-  return {
-    /** Aborted by the first. */
-    signal: aborting.signal,
-    get first() {
-      return first;
-    },
-    /** How many came so far. */
-    get count() {
-      return count;
-    },
-    forward(listener: (signal: string) => void): Disposable {
-      forward = listener;
-      for (const signal of early.splice(0)) listener(signal);
-      return { [Symbol.dispose]: () => forward = keep };
-    },
-    /** Waits, but not beyond a signal, which it returns. */
-    async sleep(ms: number): Promise<string | undefined> {
-      if (early.length > 0) return early[0];
-      let timer;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        timer = setTimeout(resolve, ms);
-      });
-      clearTimeout(timer);
-      return early[0];
-    },
-    [Symbol.dispose]() {
-      listening[Symbol.dispose]();
-      abort?.removeEventListener("abort", onAbort);
-    },
-  };
 }
 
 /** What fits on a line: a full last column makes some terminals wrap. A terminal that does not tell its width has the usual one. */

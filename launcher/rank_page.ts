@@ -33,6 +33,10 @@ export class RankPage {
     }
   }
 
+  remove(): void {
+    Deno.removeSync(this.path);
+  }
+
   #read(): ActivityPage {
     try {
       const bytes = Deno.readFileSync(this.path);

@@ -1,6 +1,8 @@
 import type { ConsoleOutput } from "./console_output.ts";
 import type { RankExit } from "./decide.ts";
 import { RankOutput } from "./rank_output.ts";
+import type { RankPage } from "./rank_page.ts";
+import type { StartedRank } from "./start_rank.ts";
 
 /** What every rank of a run is started with. */
 export interface RankProcessOptions {
@@ -22,7 +24,7 @@ export interface RankProcessOptions {
 const PRELOAD = new URL("./rank_preload.ts", import.meta.url).href;
 
 /** One rank: a process of its own, at the head of its own process group, and what it prints. */
-export class Rank {
+export class Rank implements StartedRank {
   readonly #process: Deno.ChildProcess;
   readonly #outputs: RankOutput[] = [];
   readonly #errors?: RankOutput;
@@ -30,7 +32,7 @@ export class Rank {
   /** Resolves when the process has ended, whatever became of its output. */
   readonly exited: Promise<void>;
 
-  constructor(readonly rank: number, options: RankProcessOptions) {
+  constructor(readonly rank: number, readonly page: RankPage, options: RankProcessOptions) {
     const { script, args, denoFlags, environment, prefix = "", console, logDir, show } = options;
     const piped = prefix !== "" || logDir !== undefined;
     this.#process = new Deno.Command(Deno.execPath(), {

@@ -1,57 +1,42 @@
 import type { Activity } from "../runtime/core/activity_page.ts";
-import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
-import { childEnvironment } from "../runtime/environments/child_environment.ts";
 import type { ClusterInfo } from "../runtime/environments/cluster_info.ts";
-import type { Settings } from "../runtime/environments/settings.ts";
-import type { ConsoleOutput } from "./console_output.ts";
 import type { StopReason } from "./decide.ts";
 import { describeActivity } from "./describe_activity.ts";
+import { echoWeight } from "./echo_weight.ts";
 import { type ErrorReport, failureOf, ranksOf } from "./error_report.ts";
 import { failureReport, howOf } from "./failure_report.ts";
 import { findStuck } from "./find_stuck.ts";
-import { hostName } from "./host_name.ts";
-import { memoryHint, oomKills } from "./out_of_memory.ts";
-import type { OrphanGuard } from "./orphan_guard.ts";
-import { echoWeight } from "./echo_weight.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { memoryHint } from "./out_of_memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { processesMarked, signalGroups, stoppedProcesses } from "./process_groups.ts";
 import type { RankError } from "./rank_error.ts";
-import { RankPage } from "./rank_page.ts";
-import { Rank } from "./rank_process.ts";
 import { RankWatch } from "./rank_watch.ts";
+import type { StartedRank, StartRank } from "./start_rank.ts";
 import { supervise } from "./supervise.ts";
 
 /** Options of {@linkcode runGeneration}. */
 export interface GenerationOptions {
-  script: URL;
-  args: readonly string[];
-  /** Flags of Deno, beginning with `run`. */
-  denoFlags: readonly string[];
-  devices: DeviceSelection;
+  startRank: StartRank;
   /** What all ranks of this host share, the generation too. */
   cluster: Omit<ClusterInfo, "kind" | "rank" | "localRank">;
-  settings: Settings;
-  /** `CUDA_VISIBLE_DEVICES` of this process. Default: all devices are seen. */
-  visibleDevices?: string;
-  /** A folder of the launcher's. */
-  scratch: string;
-  guard: OrphanGuard;
-  console: ConsoleOutput;
-  /** Columns of the terminal that the ranks' output is shown in. Default: it is shown in none. */
-  columns?: number;
+  /** Says something on the terminal. */
+  say: (text: string) => void;
+  /** Where the ranks' output goes, if that is files. */
   logDir?: string;
   /** Whether the ranks' output is shown. */
   show: boolean;
   graceMs: number;
   failureGraceMs: number;
   heartbeatMs: number;
-  /** On the clock of `performance.now()`. Default: never. */
+  /** On the machine's clock. Default: never. */
   endMs?: number;
   listen: (listener: (signal: string) => void) => Disposable;
   /** Resolves with what failed on another host, in words, if something does. Default: never. */
   failedElsewhere?: Promise<string>;
   /** Resolves with what happens, in words, if hosts want to join. Default: never. */
   regroup?: Promise<string>;
+  /** Where the ranks run. Default: the machine of this process. */
+  machine?: Machine;
   /** Told what fails here, before the ranks are ended. Default: nobody is. */
   onFailure?: (failure: { rank: number; message: string }) => void;
 }
@@ -74,17 +59,15 @@ const DRAIN_MS = 2_000;
 
 /** Starts the ranks of this host, looks after them until the last has ended, and says what came of it. */
 export async function runGeneration(options: GenerationOptions): Promise<GenerationResult> {
-  const { cluster, console, guard, heartbeatMs, logDir, show } = options;
-  const ranks: Rank[] = [], pages = new Map<number, RankPage>();
-  const killsBefore = await oomKills();
+  const { cluster, heartbeatMs, logDir, say, show, machine = thisMachine } = options;
+  const ranks: StartedRank[] = [], pages = new Map<number, StartedRank["page"]>();
+  const killsBefore = await machine.oomKills();
   using unsupervised = new DisposableStack();
-  unsupervised.defer(() => signalGroups(ranks.map((rank) => rank.pid), "SIGKILL"));
+  unsupervised.defer(() => machine.signal(ranks.map((rank) => rank.pid), "SIGKILL"));
   for (let localRank = 0; localRank < cluster.localWorldSize; localRank++) {
     const rank = cluster.nodeRank * cluster.localWorldSize + localRank;
-    const page = new RankPage(`${options.scratch}/rank_${rank}.${cluster.generation}.page`);
-    pages.set(rank, page);
-    const started = start(options, { rank, localRank, page });
-    guard.watch(started.pid);
+    const started = options.startRank({ ...cluster, rank, localRank });
+    pages.set(rank, started.page);
     ranks.push(started);
   }
 
@@ -92,46 +75,47 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
   const lookEveryMs = Math.min(LOOK_MS, heartbeatMs / 4);
   const watch = new RankWatch(
     ranks.map((rank) => ({
-      ...{ rank: rank.rank, pid: rank.pid, activity: () => pages.get(rank.rank)!.activity() },
+      ...{ rank: rank.rank, pid: rank.pid, activity: () => rank.page.activity() },
       get exit() {
         return rank.exit;
       },
     })),
-    { intervalMs: lookEveryMs, stopped: stoppedProcesses },
+    { intervalMs: lookEveryMs, stopped: (pids) => machine.stopped(pids) },
   );
   let elsewhere: string | undefined;
   const supervised = ranks.map((rank) => ({
     ...{ rank: rank.rank, pid: rank.pid, exited: rank.exited },
-    isEcho: () => echoWeight(pages.get(rank.rank)!.error()) > 0,
+    isEcho: () => echoWeight(rank.page.error()) > 0,
     get exit() {
       return rank.exit;
     },
   }));
   const run = await supervise(supervised, {
+    machine,
     ...{ graceMs: options.graceMs, failureGraceMs: options.failureGraceMs, endMs: options.endMs, lookEveryMs },
     listen: options.listen,
-    regroup: options.regroup?.then((message) =>
-      void console.say(`weft: ${message}: ending the ranks, to start again with it`)
-    ),
+    regroup: options.regroup?.then((message) => say(`weft: ${message}: ending the ranks, to start again with it`)),
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),
-    look: async () => findStuck(await watch.look(performance.now()), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
+    look: async () =>
+      findStuck(await watch.look(machine.clock.now()), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
     onStop: (reason) => {
       for (const [rank, page] of pages) activities.set(rank, page.activity());
-      if (reason.kind === "failure") tellOthers(reason, { ranks, pages, activities, onFailure: options.onFailure });
+      if (reason.kind === "failure") {
+        tellOthers(reason, { ranks, host: machine.host, activities, onFailure: options.onFailure });
+      }
       if (reason.kind === "elsewhere") {
         for (const page of pages.values()) {
           page.tell({ rank: -1, message: elsewhere ?? "the run failed on another host" });
         }
       }
       if (reason.kind === "signal") {
-        void console.say(`weft: ${reason.signal}: ending the ranks; once more to kill them`);
+        say(`weft: ${reason.signal}: ending the ranks; once more to kill them`);
       }
-      if (reason.kind === "time") void console.say("weft: the time is over: ending the ranks");
+      if (reason.kind === "time") say("weft: the time is over: ending the ranks");
     },
   });
   unsupervised.move();
-  const marks = [`WEFT_LAUNCHER_PID=${Deno.pid}`, `WEFT_RUN_ID=${cluster.runId}`];
-  for (const pid of await processesMarked(marks)) kill(pid);
+  await machine.killMarked([`WEFT_LAUNCHER_PID=${Deno.pid}`, `WEFT_RUN_ID=${cluster.runId}`]);
   await Promise.all(ranks.map((rank) => rank.drained(DRAIN_MS)));
 
   const errors = new Map<number, RankError>();
@@ -139,17 +123,17 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     const error = page.error();
     if (error) errors.set(rank, error);
     if (!activities.has(rank)) activities.set(rank, page.activity());
-    Deno.removeSync(page.path);
+    page.remove();
   }
   const judged = outcomeOf({ ...run, errors, activities });
-  const host = hostName();
+  const { host } = machine;
   const outcome = judged.cause ? { ...judged, cause: { ...judged.cause, host } } : judged;
   const { cause } = outcome;
   const reason = run.reason?.kind === "finished" ? undefined : run.reason;
   const tail = ranks.find(({ rank }) => rank === cause?.rank)?.errorTail ?? "";
   const hint = cause && memoryHint(
     { signal: cause.signal, errorTail: tail, message: cause.error?.message },
-    { before: killsBefore, after: await oomKills() },
+    { before: killsBefore, after: await machine.oomKills() },
   );
   const report = ({ cause: known, category }: Outcome) => {
     const isHere = known?.rank === cause?.rank;
@@ -173,57 +157,25 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
   };
 }
 
-function start(options: GenerationOptions, who: { rank: number; localRank: number; page: RankPage }): Rank {
-  const { cluster, settings, devices, script, args, denoFlags, console, logDir, show, columns } = options;
-  const { rank, localRank, page } = who;
-  const prefix = cluster.worldSize > 1 ? `[rank ${rank}] ` : "";
-  const environment = childEnvironment({
-    cluster: { ...cluster, rank, localRank },
-    settings: {
-      ...settings,
-      pageFile: page.path,
-      launcherPid: Deno.pid,
-      terminalColumns: columns === undefined ? undefined : columns - prefix.length,
-    },
-    cudaDevice: devices.accelerator === "cuda"
-      ? cudaName(devices.indices[localRank], options.visibleDevices)
-      : undefined,
-  });
-  return new Rank(rank, { script, args, denoFlags, environment, console, logDir, prefix, show });
-}
-
 /** Those that live on cannot know of a rank that was killed, and would wait for it. */
 function tellOthers(
   reason: Extract<StopReason, { kind: "failure" }>,
   run: {
-    ranks: readonly Rank[];
-    pages: ReadonlyMap<number, RankPage>;
+    ranks: readonly StartedRank[];
+    host: string | undefined;
     activities: ReadonlyMap<number, Activity>;
     onFailure: GenerationOptions["onFailure"];
   },
 ): void {
   const { rank, how = "failed" } = reason;
-  const exit = run.ranks.find((one) => one.rank === rank)?.exit, error = run.pages.get(rank)?.error();
+  const failed = run.ranks.find((one) => one.rank === rank), exit = failed?.exit, error = failed?.page.error();
   const activity = run.activities.get(rank);
   const told = howOf({ how, signal: exit?.signal, exitCode: exit?.code ?? 1 });
   const doing = describeActivity(activity);
   const message = `rank ${rank} ${told}${doing ? ` (${doing})` : ""}${
     error ? `: ${error.name}: ${error.message}` : ""
   }`;
-  const failure = { rank, host: hostName(), step: activity?.step, operation: activity?.operation, message };
-  for (const [other, page] of run.pages) if (other !== rank) page.tell(failure);
+  const failure = { rank, host: run.host, step: activity?.step, operation: activity?.operation, message };
+  for (const other of run.ranks) if (other.rank !== rank) other.page.tell(failure);
   run.onFailure?.({ rank, message });
-}
-
-/** Devices are counted among those that this process may see, and named as the driver knows them. */
-function cudaName(index: number, visible: string | undefined): string {
-  return visible?.split(",")[index]?.trim() ?? String(index);
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // It ended by itself.
-  }
 }

@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from "../runtime/core/clock.ts";
+import type { Clock } from "../runtime/core/clock.ts";
 import { decide, type RankProcess, type RunState, type StopReason } from "./decide.ts";
 import type { Stuck } from "./find_stuck.ts";
-import { livingGroups, signalGroups } from "./process_groups.ts";
+import { type Machine, thisMachine } from "./machine.ts";
 
 /** A started rank, as far as supervising it goes. */
 export interface Supervised {
@@ -33,8 +33,8 @@ export interface SuperviseOptions {
   regroup?: Promise<void>;
   /** Told when ranks are about to be ended. Default: nobody is. */
   onStop?: (reason: StopReason) => void;
-  /** Default: the clock of this process. */
-  clock?: Clock;
+  /** Where the ranks run. Default: the machine of this process. */
+  machine?: Pick<Machine, "clock" | "living" | "signal">;
 }
 
 /** How a run went. */
@@ -50,7 +50,8 @@ const LOOK_MS = 20;
 
 /** Carries out what {@linkcode decide} decides until all ranks, and all that they started in their groups, have ended. */
 export async function supervise(ranks: readonly Supervised[], options: SuperviseOptions): Promise<SupervisedRun> {
-  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop, clock = systemClock } = options;
+  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop, machine = thisMachine } = options;
+  const { clock } = machine;
   const signals: string[] = [];
   let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined;
   let failedElsewhere = false, isRegrouping = false;
@@ -71,7 +72,7 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
   while (true) {
     const changed = new Promise<void>((resolve) => wake = resolve);
     const mustLook = stop !== undefined || ranks.every((rank) => rank.exit);
-    const living = mustLook ? await livingGroups(ranks.map((rank) => rank.pid)) : undefined;
+    const living = mustLook ? await machine.living(ranks.map((rank) => rank.pid)) : undefined;
     if (look && !mustLook && clock.now() - lookedAt >= lookEveryMs) {
       lookedAt = clock.now();
       stuck = await look();
@@ -90,14 +91,14 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
       case "terminate":
         stop = { reason: action.reason, sinceMs: clock.now(), signals: signals.length };
         onStop?.(action.reason);
-        signalGroups(frozenOf(action.reason, ranks), "SIGKILL");
+        machine.signal(frozenOf(action.reason, ranks), "SIGKILL");
         // A stopped process acts on TERM only when it goes on.
-        signalGroups(ranks.map((rank) => rank.pid), "SIGTERM");
-        signalGroups(ranks.map((rank) => rank.pid), "SIGCONT");
+        machine.signal(ranks.map((rank) => rank.pid), "SIGTERM");
+        machine.signal(ranks.map((rank) => rank.pid), "SIGCONT");
         break;
       case "kill":
         stop = { ...stop!, signals: signals.length, killedMs: clock.now() };
-        signalGroups(ranks.map((rank) => rank.pid), "SIGKILL");
+        machine.signal(ranks.map((rank) => rank.pid), "SIGKILL");
         break;
       case "wait":
         await first(
