@@ -1,11 +1,13 @@
 import { connectStore } from "../runtime/comm/connect_store.ts";
 import { StoreServer } from "../runtime/comm/store_server.ts";
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
+import { isLoopback } from "../runtime/core/loopback.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
-import { isLoopback, ONE_HOST_ONLY } from "../runtime/environments/one_host.ts";
+import { RunKey } from "../runtime/core/run_key.ts";
 import { processEnvironment } from "../runtime/environments/process_environment.ts";
 import { readSettings, type Settings } from "../runtime/environments/settings.ts";
 import { duration, integer, seconds, text } from "../runtime/environments/variables.ts";
+import { checkNodes } from "./check_nodes.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, writeErrorReport } from "./error_report.ts";
@@ -33,10 +35,12 @@ export interface LaunchOptions {
   minNodes?: number;
   /** Which of the hosts this one is. Default: 0. */
   nodeRank?: number;
-  /** Where the launcher of node 0 listens. Default: `127.0.0.1`. One that other hosts can reach is refused, because nothing is encrypted yet. */
+  /** Where the launcher of node 0 listens. Default: `127.0.0.1`. */
   mainAddress?: string;
   /** Its port. Default: 0, one that is free; with more than one host it must be given. */
   mainPort?: number;
+  /** What nobody can take part without, needed if `mainAddress` is not loopback. Default: with one host a new one, else none. */
+  runKey?: RunKey;
   /** A folder for one log file a rank and stream, made if it is missing. Default: none. */
   logDir?: string;
   /** With `logDir`: whether the output is shown as well. Default: false. */
@@ -56,7 +60,7 @@ export interface LaunchOptions {
   /** Ends the run as a TERM to the launcher would. */
   signal?: AbortSignal;
   /** Called when all ranks have exited with 0, while the store still listens: what they left in it can be read. Not called on other nodes than 0. */
-  onSuccess?: (store: { address: string; port: number }) => Promise<void>;
+  onSuccess?: (store: { address: string; port: number; runKey?: RunKey }) => Promise<void>;
 }
 
 /** How a run ended. */
@@ -87,7 +91,7 @@ const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTAR
  * all are ended (TERM, grace time, KILL) with what they started, and standard error tells what failed first. A run that failed may be
  * started again, as a new generation of ranks.
  *
- * @throws RangeError if hosts, port and address contradict each other; Error if the store cannot listen. A failing rank is no exception but a report
+ * @throws RangeError if hosts, port and address contradict each other; Error if a key is missing, or the store cannot listen. A failing rank is no exception but a report
  *
  * @example
  * ```ts ignore
@@ -101,7 +105,8 @@ const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTAR
 export async function launchRanks(script: URL, options: LaunchOptions): Promise<LaunchReport> {
   const { devices, args = [], numNodes = 1, nodeRank = 0, mainAddress = "127.0.0.1", mainPort = 0 } = options;
   const { logDir, tee = false, signal, onSuccess, minNodes = numNodes } = options;
-  checkNodes({ numNodes, minNodes, nodeRank, mainAddress, mainPort });
+  const runKey = options.runKey ?? (numNodes === 1 && isLoopback(mainAddress) ? RunKey.random() : undefined);
+  checkNodes({ numNodes, minNodes, nodeRank, mainAddress, mainPort, runKey });
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
   const localWorldSize = devices.indices.length;
@@ -130,11 +135,11 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   signal?.addEventListener("abort", onAbort);
   using _aborting = { [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) };
   const store = nodeRank === 0
-    ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort }))
+    ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort, runKey }))
     : undefined;
   const connect = async () => {
     if (numNodes === 1) return undefined;
-    const at = { address: mainAddress, port: store?.port ?? mainPort };
+    const at = { address: mainAddress, port: store?.port ?? mainPort, runKey };
     const shared = await connectStore({ ...at, timeoutMs: meetMs, signal: signals.ending });
     const facts = { nodeRank, numNodes, minNodes, localWorldSize, heartbeatMs, meetMs };
     return cleanup.use(new HostLink({ ...facts, store: shared }));
@@ -153,6 +158,8 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       ...settings,
       launchedBy: options.settings?.launchedBy ?? "script",
       socketFolder: scratch,
+      runKey: runKey?.toText(),
+      runKeyFile: undefined,
       // A job that Slurm starts again finds it where it ran before.
       checkpointRecord: settings.checkpointRecord ??
         (job === undefined ? `${scratch}/checkpoints` : `${Deno.cwd()}/.weft/slurm-${job}.checkpoints`),
@@ -204,37 +211,7 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       void console.say(`weft: finished after ${restarts} restart${restarts === 1 ? "" : "s"}`);
     }
     await Promise.race([console.flush(), after(DRAIN_MS)]);
-    if (exitCode === 0 && store) await onSuccess?.({ address: mainAddress, port: store.port });
-  }
-}
-
-function checkNodes(
-  nodes: { numNodes: number; minNodes: number; nodeRank: number; mainAddress: string; mainPort: number },
-): void {
-  const { numNodes, minNodes, nodeRank, mainAddress, mainPort } = nodes;
-  if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
-    throw new RangeError(`The number of hosts (num-nodes) must be a positive integer, but is ${numNodes}`);
-  }
-  if (!Number.isSafeInteger(minNodes) || minNodes < 1 || minNodes > numNodes) {
-    throw new RangeError(
-      `The least number of hosts is ${minNodes}, but must be 1 to the most, ${numNodes} (num-nodes MIN:MAX)`,
-    );
-  }
-  if (!Number.isSafeInteger(nodeRank) || nodeRank < 0 || nodeRank >= numNodes) {
-    throw new RangeError(
-      `The host's rank (node-rank) is ${nodeRank}, but must be 0 to ${numNodes - 1} with ${numNodes} hosts (num-nodes)`,
-    );
-  }
-  if (numNodes > 1 && mainPort === 0) {
-    throw new RangeError(
-      `With ${numNodes} hosts every launcher must be told the same main-port, e.g. --main-port 29400`,
-    );
-  }
-  // Before anything listens: whoever reached the launchers' store could set its keys.
-  if (!isLoopback(mainAddress)) {
-    throw new RangeError(
-      `The main-address ${mainAddress} can be reached from other hosts. ${ONE_HOST_ONLY}: leave it out`,
-    );
+    if (exitCode === 0 && store) await onSuccess?.({ address: mainAddress, port: store.port, runKey });
   }
 }
 

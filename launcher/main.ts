@@ -12,6 +12,7 @@ import { readSettings } from "../runtime/environments/settings.ts";
 import { startReport, writeErrorReport } from "./error_report.ts";
 import { helpText } from "./help.ts";
 import { launchRanks } from "./launch.ts";
+import { launcherKey } from "./launcher_key.ts";
 import { parseCommandLine } from "./parse_command_line.ts";
 import { resolveScript } from "./resolve_script.ts";
 
@@ -36,15 +37,23 @@ async function main(args: readonly string[]): Promise<number> {
     errorFile = options.errorFile;
     const script = await resolveScript(commandLine.script);
     const devices = await selectDevices({ ...options, optionPrefix: "--", count: countUsableDevices });
+    const settings = readSettings(variables);
+    const { keyFile, nodeRank } = options;
+    const runKey = await launcherKey({
+      ...{ keyFile, nodeRank, runKey: settings.runKey },
+      waitMs: 1000 * (options.rendezvousTimeoutSeconds ?? 300),
+      onWait: () => console.error(`weft: waiting for the key ${keyFile}, which the launcher of node 0 makes`),
+    });
     const { exitCode } = await launchRanks(script, {
       ...options,
       devices,
+      runKey,
       args: commandLine.args,
       graceMs: milliseconds(options.graceSeconds),
       restartDelayMs: milliseconds(options.restartDelaySeconds),
       maxTimeMs: milliseconds(options.maxTimeSeconds),
       settings: {
-        ...readSettings(variables),
+        ...settings,
         ...{ accelerator: options.accelerator, devices: options.devices, strategy: options.strategy },
         ...{ precision: options.precision, maxRestarts: options.maxRestarts },
         numNodes: options.minNodes === options.numNodes ? options.numNodes : undefined,

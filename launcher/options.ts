@@ -49,6 +49,13 @@ export const LAUNCHER_OPTIONS = [
   },
   { name: "main-port", variable: "WEFT_MAIN_PORT", value: "PORT", help: "its port (default: one that is free)" },
   {
+    name: "key-file",
+    variable: "WEFT_RUN_KEY_FILE",
+    value: "PATH",
+    help:
+      "the key of a run with several hosts; node 0 makes the file if it is missing (default: what WEFT_RUN_KEY holds)",
+  },
+  {
     name: "max-restarts",
     variable: "WEFT_MAX_RESTARTS",
     value: "N",

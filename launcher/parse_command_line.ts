@@ -28,6 +28,7 @@ export interface LauncherSettings {
   readonly mainAddress: string;
   /** 0: one that is free. */
   readonly mainPort: number;
+  readonly keyFile?: string;
   readonly maxRestarts: number;
   readonly logDir?: string;
   readonly tee: boolean;
@@ -83,6 +84,7 @@ export function parseCommandLine(args: readonly string[], variables: Variables =
     nodeRank: read("node-rank", integer) ?? 0,
     mainAddress: read("main-address", text) ?? "127.0.0.1",
     mainPort: read("main-port", (from, name) => integer(from, name, { max: 65535 })) ?? 0,
+    keyFile: read("key-file", text),
     maxRestarts: read("max-restarts", integer) ?? 0,
     logDir: read("log-dir", text),
     tee: read("tee", flag) ?? false,

@@ -1,4 +1,6 @@
 import { CommTimeoutError } from "../core/errors.ts";
+import type { RunKey } from "../core/run_key.ts";
+import { type CurveKeys, curveKeys } from "./curve_keys.ts";
 import { tcpEndpoint } from "./endpoint.ts";
 import { RENDEZVOUS_TIMEOUT_MS, waitTimeout } from "./memory_store.ts";
 import { checkKey, checkKeys, checkValue, MAX_VALUE_BYTES } from "./store_state.ts";
@@ -12,6 +14,14 @@ export interface ConnectStoreOptions extends WaitOptions {
   /** Where the store listens. Default: `127.0.0.1`. */
   address?: string;
   port: number;
+  /** The store's, if it has one. */
+  runKey?: RunKey;
+}
+
+/** A connection to a {@linkcode StoreServer}. */
+export interface ConnectedStore extends Store {
+  /** The address of this host that the server sees the connection come from: others reach this host there as well. */
+  ownAddress(): Promise<string>;
 }
 
 /**
@@ -19,13 +29,14 @@ export interface ConnectStoreOptions extends WaitOptions {
  * Waiting for an answer keeps the process alive, an idle connection does not.
  * @throws CommTimeoutError if nobody answers within `timeoutMs` (default: 5 minutes)
  */
-export async function connectStore(options: ConnectStoreOptions): Promise<Store> {
-  const { address = "127.0.0.1", port, timeoutMs = RENDEZVOUS_TIMEOUT_MS, signal } = options;
+export async function connectStore(options: ConnectStoreOptions): Promise<ConnectedStore> {
+  const { address = "127.0.0.1", port, timeoutMs = RENDEZVOUS_TIMEOUT_MS, signal, runKey } = options;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new RangeError(`the store cannot be at port ${port}; a port is 1 to 65535`);
   }
   signal?.throwIfAborted();
-  const store = new StoreClient(tcpEndpoint(address, port), address.includes(":"), timeoutMs);
+  const curve = runKey && await curveKeys(runKey);
+  const store = new StoreClient(tcpEndpoint(address, port), { ipv6: address.includes(":"), timeoutMs, curve });
   try {
     await store.ping({ timeoutMs, signal });
     return store;
@@ -45,8 +56,9 @@ interface Request {
   reject: (error: unknown) => void;
 }
 
-class StoreClient implements Store {
+class StoreClient implements ConnectedStore {
   readonly #endpoint: string;
+  readonly #hasKey: boolean;
   readonly #timeoutMs: number;
   readonly #context: Context;
   readonly #socket: Socket;
@@ -57,12 +69,15 @@ class StoreClient implements Store {
   #answered = false;
   #closed = false;
 
-  constructor(endpoint: string, ipv6: boolean, timeoutMs: number) {
+  constructor(endpoint: string, options: { ipv6: boolean; timeoutMs: number; curve?: CurveKeys }) {
+    const { ipv6, timeoutMs, curve } = options;
     this.#endpoint = endpoint;
     this.#timeoutMs = timeoutMs;
+    this.#hasKey = curve !== undefined;
     this.#context = new Context();
     try {
       this.#socket = this.#context.socket(SocketType.DEALER, { ipv6, maxMessageBytes: 2 ** 31 });
+      if (curve) this.#socket.connectByCurve(curve);
       this.#socket.connect(endpoint);
       this.#waiter = new Waiter(this.#context, [this.#socket]);
     } catch (error) {
@@ -73,6 +88,10 @@ class StoreClient implements Store {
 
   async ping(options: WaitOptions): Promise<void> {
     await this.#ask(StoreOp.ping, (writer) => writer, options);
+  }
+
+  async ownAddress(): Promise<string> {
+    return (await this.#ask(StoreOp.address, (writer) => writer)).reader.text().replace(/^::ffff:/i, "");
   }
 
   async set(key: string, value: Uint8Array): Promise<void> {
@@ -155,7 +174,9 @@ class StoreClient implements Store {
       reject(
         new CommTimeoutError(
           `the store at ${this.#endpoint} did not answer ${name} within ${timeoutMs / 1000} s; ` +
-            `is what hosts it (the launcher, or rank 0) running, and the address right?`,
+            `is what hosts it (the launcher, or rank 0) running, ${
+              this.#hasKey ? "the address right, and the run's key the same on all hosts" : "and the address right"
+            }?`,
           { operation: `store.${name}`, timeoutMs },
         ),
       );

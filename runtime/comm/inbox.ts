@@ -1,3 +1,4 @@
+import { isLoopback } from "../core/loopback.ts";
 import { tcpEndpoint } from "./endpoint.ts";
 import type { Transport } from "./transport.ts";
 import { Context, type Socket, SocketType } from "./zmq.ts";
@@ -35,36 +36,48 @@ export interface ZmqInbox extends BoundInbox {
 
 /** Options of {@linkcode openInbox}. */
 export interface InboxOptions extends ZmqTransportOptions {
-  /** Default: ipc, and tcp on Windows. */
+  /** How ranks of this host reach it. Default: ipc; on Windows tcp. */
   transport?: "ipc" | "tcp";
-  /** The address at which other hosts reach this one. Default: they do not. */
+  /** The address at which other hosts reach this one; only with a `curve`. Default: none, they cannot. */
   host?: string;
   /** Where the socket file lies. Default: the system's folder for temporary files. */
   folder?: string;
 }
 
-/** Binds an inbox, on a port or a file that nobody else uses. */
+/**
+ * Binds an inbox, on a port or a file that nobody else uses.
+ * @throws Error if other hosts could reach it and there is no key
+ */
 export async function openInbox(options: InboxOptions): Promise<ZmqInbox> {
   const transport = options.transport ?? (Deno.build.os === "windows" ? "tcp" : "ipc");
   if (transport !== "ipc" && transport !== "tcp") {
     throw new TypeError(`transport is ${JSON.stringify(transport)}; it must be ipc or tcp`);
   }
-  const network = options.host === undefined ? undefined : tcpEndpoint(options.host, "*");
+  const { host, curve } = options;
+  if (host !== undefined && !curve && !isLoopback(host)) {
+    throw new Error(`an inbox at ${host} can be reached from other hosts: it needs the run's key (runKey)`);
+  }
   const folder = transport === "ipc" ? await privateFolder(options.folder) : undefined;
   const removeFiles = async () => {
     if (folder) await Deno.remove(folder, { recursive: true }).catch(() => {});
   };
   const context = new Context({ ioThreads: 1 });
   try {
-    const socket = context.socket(SocketType.PULL, { ...INBOX_OPTIONS, ipv6: options.host?.includes(":") });
+    const socket = context.socket(SocketType.PULL, { ...INBOX_OPTIONS, ipv6: host?.includes(":") });
     const endpoints: Endpoints = {};
     if (folder) endpoints.ipc = socket.bind(`ipc://${folder}/inbox`);
-    else endpoints.loopback = socket.bind("tcp://127.0.0.1:*");
-    if (network) endpoints.network = socket.bind(network);
+    // What was bound before stays as it is: only this user can open a socket file.
+    if (curve) socket.serveByCurve(curve);
+    if (!folder) endpoints.loopback = socket.bind("tcp://127.0.0.1:*");
+    if (host !== undefined) {
+      // At all addresses of this host: what others call it may be a name, or an address that is translated on the way.
+      const bound = socket.bind(isLoopback(host) ? tcpEndpoint(host, "*") : "tcp://*:*");
+      endpoints.network = tcpEndpoint(host, Number(bound.slice(bound.lastIndexOf(":") + 1)));
+    }
     return {
       ...{ context, socket, endpoints, removeFiles },
       connect: (rank, endpoints) =>
-        new ZmqTransport(context, socket, { firstWaitUs: options.firstWaitUs, rank, endpoints }),
+        new ZmqTransport(context, socket, { firstWaitUs: options.firstWaitUs, curve, rank, endpoints }),
       close: () => context.close(),
     };
   } catch (error) {

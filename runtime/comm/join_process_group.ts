@@ -1,3 +1,6 @@
+import type { RunKey } from "../core/run_key.ts";
+import { curveKeys } from "./curve_keys.ts";
+import { machineName } from "./machine_name.ts";
 import { memoryTransports } from "./memory_transport.ts";
 import { meetRanks } from "./meet_ranks.ts";
 import { openInbox } from "./inbox.ts";
@@ -20,6 +23,8 @@ export interface JoinOptions
   name?: string;
   /** The address at which other hosts reach this one. Default: none, the ranks share a host. */
   host?: string;
+  /** The run's: what goes by TCP is encrypted with it, and nobody else can connect. Default: none; needed with a `host`. */
+  runKey?: RunKey;
   /**
    * How ranks of one host talk. `auto`: by ZeroMQ, with the data of large reductions in shared memory if all ranks are on one Linux host.
    * `zmq`: everything by ZeroMQ. `ipc` and `tcp`: the same, by socket files that only this user can open, or on loopback.
@@ -55,8 +60,10 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
   signal?.throwIfAborted();
   if (worldSize === 1) return new TransportGroup(memoryTransports(1)[0], options);
 
-  const here = await machine();
+  const machine = await machineName();
+  const curve = options.runKey && await curveKeys(options.runKey);
   const inbox = await openInbox({
+    curve,
     transport: transport === "ipc" || transport === "tcp" ? transport : undefined,
     host: options.host,
     folder: options.socketFolder,
@@ -66,13 +73,7 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
   return await meetRanks({
     ...options,
     inbox,
-    machine: here,
+    machine,
     sharedMemory: sharesMemory ? posixSharedMemory : undefined,
   });
-}
-
-/** What only processes share that see the same socket files. */
-async function machine(): Promise<string> {
-  const boot = await Deno.readTextFile("/proc/sys/kernel/random/boot_id").catch(() => "");
-  return `${Deno.hostname()} ${boot.trim()}`.trim();
 }

@@ -25,6 +25,10 @@ const SYMBOLS = {
   zmq_msg_size: { parameters: ["buffer"], result: "usize" },
   zmq_msg_more: { parameters: ["buffer"], result: "i32" },
   zmq_msg_close: { parameters: ["buffer"], result: "i32" },
+  zmq_msg_gets: { parameters: ["buffer", "buffer"], result: "pointer" },
+  zmq_has: { parameters: ["buffer"], result: "i32" },
+  zmq_z85_encode: { parameters: ["buffer", "buffer", "usize"], result: "pointer" },
+  zmq_curve_public: { parameters: ["buffer", "buffer"], result: "i32" },
   zmq_poll: { parameters: ["buffer", "i32", "i64"], result: "i32", nonblocking: true },
   // The C library's, found through libzmq's own dependencies. Where it is missing, waiting goes to a thread at once.
   ppoll: { parameters: ["buffer", "u64", "buffer", "pointer"], result: "i32", optional: true },

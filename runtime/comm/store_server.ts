@@ -1,16 +1,21 @@
 import { STORE_OVERHEAD_BYTES, STORE_VERSION, StoreOp, StoreReader, StoreStatus, StoreWriter } from "./store_wire.ts";
 import { MAX_VALUE_BYTES, MAX_WAIT_KEYS, StoreState } from "./store_state.ts";
-import { tcpEndpoint } from "./endpoint.ts";
+import { isLoopback } from "../core/loopback.ts";
+import type { RunKey } from "../core/run_key.ts";
+import { curveKeys } from "./curve_keys.ts";
+import { listeningEndpoint } from "./endpoint.ts";
 import { ERRNO, ZmqError } from "./libzmq.ts";
 import { Waiter } from "./waiter.ts";
 import { Context, type Socket, SocketType } from "./zmq.ts";
 
 /** Options of {@linkcode StoreServer.listen}. */
 export interface StoreServerOptions {
-  /** The address to listen at. Default: `127.0.0.1`, which other hosts cannot reach. */
+  /** The address to listen at; for a name all of this host. Default: `127.0.0.1`, which other hosts cannot reach. */
   address?: string;
   /** The port, 0 for one that is free. Default: 0. */
   port?: number;
+  /** Who does not have it is not answered, and what travels is encrypted. Default: none; needed beyond loopback. */
+  runKey?: RunKey;
 }
 
 /** After so many requests in a row, other work of the process gets its turn. */
@@ -41,20 +46,25 @@ export class StoreServer implements AsyncDisposable {
 
   /**
    * Starts to listen.
-   * @throws Error naming the port if it is in use; RangeError if it is no port
+   * @throws Error naming the port if it is in use, or if other hosts could reach it and there is no key; RangeError if it is no port
    */
   static async listen(options: StoreServerOptions = {}): Promise<StoreServer> {
-    const { address = "127.0.0.1", port = 0 } = options;
+    const { address = "127.0.0.1", port = 0, runKey } = options;
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new RangeError(`the store cannot listen on port ${port}; a port is 0 (any that is free) to 65535`);
     }
-    const endpoint = tcpEndpoint(address, port === 0 ? "*" : port);
+    const endpoint = listeningEndpoint(address, port === 0 ? "*" : port);
+    if (!runKey && !isLoopback(address)) {
+      throw new Error(`a store at ${address} can be reached from other hosts: it needs the run's key (runKey)`);
+    }
+    const curve = runKey && await curveKeys(runKey);
     const context = new Context();
     try {
       const socket = context.socket(SocketType.ROUTER, {
         maxMessageBytes: MAX_VALUE_BYTES + MAX_WAIT_KEYS * 16 + STORE_OVERHEAD_BYTES,
         ipv6: address.includes(":"),
       });
+      if (curve) socket.serveByCurve(curve);
       let bound: string;
       try {
         bound = socket.bind(endpoint);
@@ -74,9 +84,7 @@ export class StoreServer implements AsyncDisposable {
           { cause },
         );
       }
-      return await Promise.resolve(
-        new StoreServer(context, socket, address, Number(bound.slice(bound.lastIndexOf(":") + 1))),
-      );
+      return new StoreServer(context, socket, address, Number(bound.slice(bound.lastIndexOf(":") + 1)));
     } catch (error) {
       context[Symbol.dispose]();
       throw error;
@@ -109,10 +117,12 @@ export class StoreServer implements AsyncDisposable {
   async #pump(): Promise<void> {
     while (!this.#closing) {
       let handled = 0;
-      for (let parts; handled < BATCH && (parts = this.#socket.receive()); handled++) {
+      let sender: string | undefined;
+      const look = () => sender = this.#socket.senderAddress();
+      for (let parts; handled < BATCH && (parts = this.#socket.receive(look)); handled++) {
         if (parts.length !== 2) continue;
         try {
-          this.#handle(parts[0], parts[1]);
+          this.#handle(parts[0], parts[1], sender);
         } catch {
           // Not a request of ours: a stranger's bytes are dropped, and an answer would only help him.
         }
@@ -121,7 +131,7 @@ export class StoreServer implements AsyncDisposable {
     }
   }
 
-  #handle(client: Uint8Array, message: Uint8Array): void {
+  #handle(client: Uint8Array, message: Uint8Array, sender: string | undefined): void {
     const reader = new StoreReader(message);
     if (reader.u8() !== STORE_VERSION) return;
     const op = reader.u8(), id = reader.u32();
@@ -130,7 +140,8 @@ export class StoreServer implements AsyncDisposable {
       this.#socket.send(client, true);
       this.#socket.send(writer.finish());
     };
-    const run = this.#parse(op, reader, `${client.join(".")}/${id}`, (values) => {
+    const ask = { op, reader, sender, ticket: `${client.join(".")}/${id}` };
+    const run = this.#parse(ask, (values) => {
       const writer = answer(StoreStatus.ok).u32(values.length);
       for (const value of values) writer.bytes(value);
       send(writer);
@@ -151,9 +162,7 @@ export class StoreServer implements AsyncDisposable {
 
   /** Reads a request. Returns what carries it out, which in turn returns what writes the answer, if there is one yet. */
   #parse(
-    op: number,
-    reader: StoreReader,
-    ticket: string,
+    { op, reader, sender, ticket }: { op: number; reader: StoreReader; sender: string | undefined; ticket: string },
     found: (values: Uint8Array[]) => void,
     timedOut: (missing: string[]) => void,
   ): () => ((writer: StoreWriter) => StoreWriter) | undefined {
@@ -210,6 +219,8 @@ export class StoreServer implements AsyncDisposable {
           this.#unpark(ticket);
           return undefined;
         };
+      case StoreOp.address:
+        return () => (writer) => writer.text(sender ?? "");
       default:
         throw new RangeError(`operation ${op}`);
     }

@@ -4,7 +4,17 @@
 export const STORE_VERSION = 1;
 
 /** What a client asks for. */
-export const StoreOp = { ping: 1, set: 2, get: 3, wait: 4, add: 5, compareAndSet: 6, delete: 7, cancel: 8 } as const;
+export const StoreOp = {
+  ping: 1,
+  set: 2,
+  get: 3,
+  wait: 4,
+  add: 5,
+  compareAndSet: 6,
+  delete: 7,
+  cancel: 8,
+  address: 9,
+} as const;
 
 /** How a server answers. */
 export const StoreStatus = { ok: 0, error: 1, missing: 2 } as const;

@@ -1,3 +1,4 @@
+import type { CurveKeys } from "./curve_keys.ts";
 import { type Libzmq, libzmq, throwZmqError } from "./libzmq.ts";
 
 /** The kinds of sockets used here, by libzmq's numbers. */
@@ -17,7 +18,12 @@ const OPTION = {
   RCVHWM: 24,
   LAST_ENDPOINT: 32,
   IPV6: 42,
+  CURVE_SERVER: 47,
+  CURVE_PUBLICKEY: 48,
+  CURVE_SECRETKEY: 49,
+  CURVE_SERVERKEY: 50,
 } as const;
+const PEER_ADDRESS = new TextEncoder().encode("Peer-Address\0");
 const DONTWAIT = 1, SNDMORE = 2;
 
 /** Options of {@linkcode Context}. */
@@ -142,6 +148,19 @@ export class Socket implements Disposable {
     return new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
   }
 
+  /** From the next `bind` on only processes of the run can connect, and what travels is encrypted. */
+  serveByCurve(keys: CurveKeys): void {
+    this.#set(OPTION.CURVE_SERVER, 1);
+    this.#setText(OPTION.CURVE_SECRETKEY, keys.secretKey);
+  }
+
+  /** From the next `connect` on only a process of the run is talked to, and what travels is encrypted. */
+  connectByCurve(keys: CurveKeys): void {
+    this.#setText(OPTION.CURVE_SERVERKEY, keys.publicKey);
+    this.#setText(OPTION.CURVE_PUBLICKEY, keys.publicKey);
+    this.#setText(OPTION.CURVE_SECRETKEY, keys.secretKey);
+  }
+
   /** Connects in the background, again and again until somebody listens there. @throws ZmqError if the endpoint is no endpoint */
   connect(endpoint: string): void {
     if (this.#zmq.zmq_connect(this.#pointer, cString(endpoint)) !== 0) throwZmqError(`cannot connect to ${endpoint}`);
@@ -200,19 +219,29 @@ export class Socket implements Disposable {
     return { bytes, more: zmq.zmq_msg_more(this.#message) !== 0 };
   }
 
+  /** The address that the part which {@linkcode receivePart} returned last came from; undefined if it came by no network. */
+  senderAddress(): string | undefined {
+    const text = this.#zmq.zmq_msg_gets(this.#message, PEER_ADDRESS);
+    return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
+  }
+
   /** Gives back what {@linkcode receivePart} returned last. */
   releasePart(): void {
     this.#zmq.zmq_msg_close(this.#message);
   }
 
-  /** All parts of the next message, copied, or undefined if none is there. */
-  receive(): Uint8Array[] | undefined {
+  /**
+   * All parts of the next message, copied, or undefined if none is there.
+   * @param look called while the last part is there
+   */
+  receive(look?: () => void): Uint8Array[] | undefined {
     const parts: Uint8Array[] = [];
     for (let more = true; more;) {
       const part = this.receivePart();
       if (!part) return undefined;
       parts.push(part.bytes.slice());
       more = part.more;
+      if (!more) look?.();
       this.releasePart();
     }
     return parts;
@@ -243,6 +272,13 @@ export class Socket implements Disposable {
 
   #set(option: number, value: number): void {
     if (this.#zmq.zmq_setsockopt(this.#pointer, option, new Int32Array([value]), 4n) !== 0) {
+      throwZmqError("zmq_setsockopt");
+    }
+  }
+
+  #setText(option: number, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    if (this.#zmq.zmq_setsockopt(this.#pointer, option, bytes, BigInt(bytes.length)) !== 0) {
       throwZmqError("zmq_setsockopt");
     }
   }

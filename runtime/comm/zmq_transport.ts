@@ -1,3 +1,4 @@
+import type { CurveKeys } from "./curve_keys.ts";
 import { Head, HEAD_BYTES, MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { Arrival, Transport } from "./transport.ts";
 import { Waiter } from "./waiter.ts";
@@ -7,6 +8,8 @@ import { Context, type Socket, SocketType } from "./zmq.ts";
 export interface ZmqTransportOptions {
   /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
+  /** What connections by TCP are encrypted with. Default: nothing. */
+  curve?: CurveKeys;
 }
 
 /** The options with which a rank's inbox is made. */
@@ -45,6 +48,7 @@ export class ZmqTransport implements Transport {
     this.#outboxes = options.endpoints.map((endpoint, rank) => {
       if (rank === options.rank) return undefined;
       const outbox = context.socket(SocketType.PUSH, { bufferBytes: 1 << 20, ipv6: endpoint.includes("[") });
+      if (options.curve && endpoint.startsWith("tcp:")) outbox.connectByCurve(options.curve);
       outbox.connect(endpoint);
       return outbox;
     });

@@ -45,6 +45,8 @@ export function childEnvironment({ cluster, settings, cudaDevice }: ChildEnviron
     // The launcher's alone: a launcher that a rank starts must not write to the same file.
     WEFT_ERROR_FILE: "",
     WEFT_REQUEUE: given(settings.requeue === undefined ? undefined : Number(settings.requeue)),
+    WEFT_RUN_KEY: given(settings.runKey),
+    WEFT_RUN_KEY_FILE: given(settings.runKeyFile),
     WEFT_LAUNCHER_PID: given(settings.launcherPid),
     WEFT_LAUNCHED_BY: given(settings.launchedBy),
     WEFT_SILENCE: settings.silencedWarnings.join(","),

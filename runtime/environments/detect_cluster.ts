@@ -3,7 +3,7 @@ import { detectLauncher, detectLocal, type Detector, detectTorchrun } from "./de
 import { detectKubernetes } from "./detect_kubernetes.ts";
 import { detectMpi } from "./detect_mpi.ts";
 import { detectSlurm } from "./detect_slurm.ts";
-import { requireOneHost } from "./one_host.ts";
+import { requireRunKey } from "./require_run_key.ts";
 import type { Variables } from "./variables.ts";
 
 /**
@@ -20,8 +20,8 @@ export const DETECTORS: readonly Detector[] = [
  *
  * @param variables usually `processEnvironment()`
  * @param detectors default: {@linkcode DETECTORS}
- * @throws Error or RangeError naming variable and value, if one is missing, no number, or contradicts another; Error if the sockets
- *   between the ranks would have to leave the host
+ * @throws Error or RangeError naming variable and value, if one is missing, no number, or contradicts another; Error if ranks are
+ *   on several hosts and have no key
  *
  * @example
  * ```ts
@@ -34,7 +34,7 @@ export function detectCluster(variables: Variables, detectors: readonly Detector
   for (const detect of detectors) {
     const cluster = detect(variables);
     if (!cluster) continue;
-    requireOneHost(cluster);
+    requireRunKey(cluster, variables);
     return Object.freeze(cluster);
   }
   throw new Error("No detector recognised the environment: end the list with detectLocal");

@@ -1,4 +1,3 @@
-import { ONE_HOST_ONLY } from "./one_host.ts";
 import { integer, text, type Variables } from "./variables.ts";
 
 /** What {@linkcode mainAddressOf} and {@linkcode mainPortOf} fall back to. */
@@ -23,7 +22,7 @@ export function mainAddressOf(variables: Variables, { what, numNodes, firstHost 
   if (address ?? firstHost) return (address ?? firstHost)!;
   throw new Error(
     `${what} started ranks on ${numNodes} hosts, but does not say which of them has rank 0: ` +
-      `set MASTER_ADDR to its address. ${ONE_HOST_ONLY}.`,
+      `set MASTER_ADDR to its address`,
   );
 }
 

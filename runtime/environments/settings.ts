@@ -32,6 +32,10 @@ export interface Settings {
   readonly preemptionSignal?: string;
   /** `WEFT_REQUEUE`: whether a preempted Slurm job puts itself into the queue again. */
   readonly requeue?: boolean;
+  /** `WEFT_RUN_KEY`: the key of a run that spans hosts, as 64 hexadecimal digits. */
+  readonly runKey?: string;
+  /** `WEFT_RUN_KEY_FILE`: the file that holds it instead. */
+  readonly runKeyFile?: string;
   /** `WEFT_LAUNCHER_PID`: the process that a rank must not outlive. */
   readonly launcherPid?: number;
   /** `WEFT_LAUNCHED_BY`: whether the ranks were started by the command line or by `fabric.launch()` in the script itself. */
@@ -83,6 +87,8 @@ export function readSettings(variables: Variables): Settings {
     checkpointRecord: text(variables, "WEFT_CHECKPOINT_RECORD"),
     preemptionSignal: signalName(variables, "WEFT_PREEMPTION_SIGNAL"),
     requeue: flag(variables, "WEFT_REQUEUE"),
+    runKey: text(variables, "WEFT_RUN_KEY"),
+    runKeyFile: text(variables, "WEFT_RUN_KEY_FILE"),
     launcherPid: integer(variables, "WEFT_LAUNCHER_PID", { min: 1 }),
     launchedBy,
     silencedWarnings: (text(variables, "WEFT_SILENCE") ?? "").split(",").map((code) => code.trim()).filter(Boolean),

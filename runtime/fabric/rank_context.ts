@@ -10,11 +10,13 @@ import type { ProcessGroup } from "../comm/process_group.ts";
 import { setLibzmqPath } from "../comm/libzmq_library.ts";
 import { StoreServer } from "../comm/store_server.ts";
 import type { Store } from "../comm/store.ts";
-import { connectStore } from "../comm/connect_store.ts";
+import { type ConnectedStore, connectStore } from "../comm/connect_store.ts";
 import { activity, MEETING } from "../core/activity.ts";
 import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
 import { selectDevices } from "../devices/select_devices.ts";
+import { isLoopback } from "../core/loopback.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
+import { readRunKey } from "../environments/read_run_key.ts";
 import type { Settings } from "../environments/settings.ts";
 import { GradScaler } from "../precision/grad_scaler.ts";
 import { fullPrecision, type PrecisionInUse } from "../precision/precision_in_use.ts";
@@ -120,8 +122,9 @@ async function meet(
     ? undefined
     : settings.rendezvousTimeoutSeconds * 1000;
   const before = activity().enter(MEETING);
-  if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port }));
-  const store = undo.use(await connectStore({ address, port, timeoutMs }));
+  const runKey = await readRunKey(settings);
+  if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port, runKey }));
+  const store = undo.use(await connectStore({ address, port, timeoutMs, runKey }));
   const group = await joinProcessGroup({
     store,
     rank: cluster.rank,
@@ -130,10 +133,20 @@ async function meet(
     generation: cluster.generation,
     timeoutMs,
     socketFolder: settings.socketFolder,
+    host: await hostAddress(store, cluster),
+    runKey,
     watch: groupWatch,
     collectiveTimeoutMs: settings.timeoutSeconds === undefined ? undefined : settings.timeoutSeconds * 1000,
   });
   activity().joined = true;
   activity().restore(before);
   return { group: undo.use(group), store };
+}
+
+/** Where other hosts reach this one; undefined if all ranks are on it. */
+async function hostAddress(store: ConnectedStore, cluster: ClusterInfo): Promise<string | undefined> {
+  if (isLoopback(cluster.mainAddress)) return undefined;
+  const address = await store.ownAddress();
+  // A host may know itself by a loopback address under its own name. The others know it by that name.
+  return isLoopback(address) ? cluster.mainAddress : address;
 }

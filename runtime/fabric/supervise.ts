@@ -35,9 +35,9 @@ export async function superviseOwnScript<T>(config: FabricConfig, options: { wan
     args: Deno.args,
     numNodes: config.numNodes,
     settings: { launchedBy: "script" },
-    onSuccess: async ({ address, port }) => {
+    onSuccess: async (at) => {
       if (!options.wantsResult) return;
-      await using store = await connectStore({ address, port });
+      await using store = await connectStore(at);
       const bytes = await store.get(RESULT_KEY);
       if (bytes) result = decodeObject(bytes) as T;
     },

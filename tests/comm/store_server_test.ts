@@ -3,6 +3,7 @@ import { connectStore } from "../../runtime/comm/connect_store.ts";
 import { StoreServer } from "../../runtime/comm/store_server.ts";
 import { Context, SocketType } from "../../runtime/comm/zmq.ts";
 import { CommTimeoutError } from "../../runtime/core/errors.ts";
+import { RunKey } from "../../runtime/core/run_key.ts";
 import { storeSuite } from "./store_suite.ts";
 
 storeSuite("store over sockets", async () => {
@@ -27,7 +28,10 @@ Deno.test("a port in use is an error that names it", async () => {
 
 Deno.test("what is no port or no address is refused", async () => {
   await assert.rejects(StoreServer.listen({ port: 70_000 }), RangeError);
-  await assert.rejects(StoreServer.listen({ address: "256.1.1.1" }), /cannot listen at 256.1.1.1/);
+  await assert.rejects(
+    StoreServer.listen({ address: "256.1.1.1", runKey: RunKey.random() }),
+    /cannot listen at 256.1.1.1/,
+  );
   await assert.rejects(StoreServer.listen({ address: "a b" }), TypeError);
   await assert.rejects(connectStore({ port: 0 }), RangeError);
 });

@@ -64,6 +64,7 @@ Deno.test("what the launcher sets for a child is what the child reads", () => {
     seedWorkers: false,
     ...{ heartbeatTimeoutSeconds: 3, socketFolder: "/tmp/s", checkpointRecord: "/tmp/c", preemptionSignal: "SIGUSR2" },
     requeue: false,
+    ...{ runKey: "0f".repeat(32), runKeyFile: "/tmp/key" },
   };
   const variables = childEnvironment({ cluster, settings, cudaDevice: "GPU-3" });
   assert.deepEqual(detectCluster(variables), { kind: "launcher", ...cluster });
@@ -91,18 +92,20 @@ Deno.test("ranks that torchrun started on one host meet on loopback, whatever it
   assert.equal(detectCluster(oneHost).mainAddress, "127.0.0.1");
 });
 
-Deno.test("ranks on several hosts are refused, because their sockets would be open to everyone", () => {
+Deno.test("ranks on several hosts are refused without a key, because their sockets would be open to everyone", () => {
   assert.throws(
     () => detectCluster(TORCHRUN),
-    /4 ranks are on 2 hosts \(torchrun, main address 10\.0\.0\.1\).*encrypted/,
+    /4 ranks are on 2 hosts \(torchrun, main address 10\.0\.0\.1\).*encrypted.*openssl rand -hex 32.*WEFT_RUN_KEY_FILE/,
   );
   const launched = childEnvironment({
     cluster: { ...detectLocal(), worldSize: 2, numNodes: 2, mainAddress: "10.0.0.1", mainPort: 5000, runId: "a" },
     settings: { silencedWarnings: [] },
   });
-  assert.throws(() => detectCluster(launched), /2 ranks are on 2 hosts \(launcher/);
+  assert.throws(() => detectCluster(launched), /2 ranks are on 2 hosts \(launcher.*--key-file run\.key/);
+  assert.equal(detectCluster({ ...launched, WEFT_RUN_KEY: "0f".repeat(32) }).numNodes, 2);
+  assert.equal(detectCluster({ ...TORCHRUN, WEFT_RUN_KEY_FILE: "run.key" }).numNodes, 2);
   const unknown = { RANK: "1", WORLD_SIZE: "2", MASTER_ADDR: "10.0.0.1", MASTER_PORT: "5000" };
-  assert.throws(() => detectCluster(unknown), /10\.0\.0\.1 of 2 ranks.*set MASTER_ADDR=127\.0\.0\.1/s);
+  assert.throws(() => detectCluster(unknown), /10\.0\.0\.1 of 2 ranks.*MASTER_ADDR=127\.0\.0\.1 does without a key/s);
   assert.equal(detectCluster({ ...unknown, MASTER_ADDR: "127.0.0.1" }).worldSize, 2);
   assert.equal(detectCluster({ ...unknown, RANK: "0", WORLD_SIZE: "1" }).worldSize, 1);
 });

@@ -42,8 +42,12 @@ Deno.test("tasks on several nodes know their node; the first node has the store"
   assert.equal(detectSlurm({ ...THREE_NODES, MASTER_ADDR: "10.0.0.9", MASTER_PORT: "4000" })?.mainAddress, "10.0.0.9");
 });
 
-Deno.test("until sockets between nodes are encrypted, tasks on several nodes are refused", () => {
-  assert.throws(() => detectCluster(THREE_NODES), /5 ranks are on 3 hosts \(slurm.*encrypted.*--nodes=1/s);
+Deno.test("tasks on several nodes need a key", () => {
+  assert.throws(
+    () => detectCluster(THREE_NODES),
+    /5 ranks are on 3 hosts \(slurm.*encrypted.*export WEFT_RUN_KEY_FILE=\$PWD\/run\.key/s,
+  );
+  assert.equal(detectCluster({ ...THREE_NODES, WEFT_RUN_KEY_FILE: "run.key" }).numNodes, 3);
 });
 
 Deno.test("an inherited MASTER_ADDR does not open a run on one node to other hosts", () => {

@@ -175,7 +175,7 @@ const WRONG: [string[], RegExp][] = [
   [["--main-address", "0.0.0.0", script("print_lines")], /can be reached from other hosts/],
   [
     ["--num-nodes", "2", "--main-address", "0.0.0.0", "--main-port", "29401", script("print_lines")],
-    /0\.0\.0\.0 can be reached from other hosts.*nothing is encrypted yet/,
+    /0\.0\.0\.0 can be reached from other hosts.*encrypted with a key.*--key-file run\.key/,
   ],
   [
     ["--num-nodes", "2", "--node-rank", "1", "--main-address", "::", "--main-port", "29401", script("print_lines")],

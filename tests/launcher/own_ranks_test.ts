@@ -42,8 +42,8 @@ Deno.test("hosts that contradict each other are an error before anything is star
       [{ numNodes: 0 }, /must be a positive integer, but is 0/],
       [{ numNodes: 2, nodeRank: 2, mainPort: 5000 }, /must be 0 to 1/],
       [{ numNodes: 2 }, /same main-port/],
-      [{ mainAddress: "10.1.2.3" }, /nothing is encrypted yet/],
-      [{ numNodes: 2, mainAddress: "10.1.2.3", mainPort: 5000 }, /nothing is encrypted yet/],
+      [{ mainAddress: "10.1.2.3" }, /can be reached from other hosts.*--key-file/],
+      [{ numNodes: 2, mainAddress: "10.1.2.3", mainPort: 5000 }, /encrypted with a key.*openssl.*--key-file run\.key/],
     ] as const
   ) await assert.rejects(launchRanks(SCRIPT, { devices: DEVICES, ...options }), message);
 });

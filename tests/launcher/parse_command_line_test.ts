@@ -34,6 +34,7 @@ Deno.test("every option has its default", () => {
     nodeRank: 0,
     mainAddress: "127.0.0.1",
     mainPort: 0,
+    keyFile: undefined,
     maxRestarts: 0,
     logDir: undefined,
     tee: false,
@@ -61,18 +62,22 @@ Deno.test("every option can come from its environment variable, and the command 
   );
   const line = parseCommandLine(["train.ts"], variables);
   assert(!line.help);
-  const { tee, accelerator, strategy, logDir, mainAddress, precision, errorFile, preemptionSignal, ...numbers } =
-    line.options;
-  assert.deepEqual({ tee, accelerator, strategy, logDir, mainAddress, precision, errorFile, preemptionSignal }, {
-    tee: true,
-    accelerator: "wasm",
-    strategy: "ddp",
-    logDir: "/tmp/x",
-    mainAddress: "3",
-    precision: "3",
-    errorFile: "3",
-    preemptionSignal: "SIGUSR2",
-  });
+  const { tee, accelerator, strategy, logDir, mainAddress, keyFile, precision, errorFile, ...rest } = line.options;
+  const { preemptionSignal, ...numbers } = rest;
+  assert.deepEqual(
+    { tee, accelerator, strategy, logDir, mainAddress, keyFile, precision, errorFile, preemptionSignal },
+    {
+      tee: true,
+      accelerator: "wasm",
+      strategy: "ddp",
+      logDir: "/tmp/x",
+      mainAddress: "3",
+      keyFile: "3",
+      precision: "3",
+      errorFile: "3",
+      preemptionSignal: "SIGUSR2",
+    },
+  );
   assert.deepEqual(Object.values(numbers).map(Number), Array(12).fill(3));
   const both = parseCommandLine(["--timeout", "1.5", "train.ts"], variables);
   assert.equal(!both.help && both.options.timeoutSeconds, 1.5);

@@ -19,6 +19,8 @@ export interface StartLauncherOptions {
   terminal?: boolean;
   /** Flags of the launcher's Deno. Default: `-A`. */
   flags?: string[];
+  /** What the command line begins with, for a launcher that runs somewhere else. Default: nothing. */
+  prefix?: string[];
 }
 
 /** A launcher that runs, and what it has printed so far. */
@@ -33,8 +35,8 @@ export class RunningLauncher implements AsyncDisposable {
   #ended = false;
 
   constructor(args: string[], options: StartLauncherOptions) {
-    const { env = {}, cwd, launcher = LAUNCHER.href, flags = ["-A"], terminal = false } = options;
-    const command = [Deno.execPath(), "run", ...flags, launcher, ...args];
+    const { env = {}, cwd, launcher = LAUNCHER.href, flags = ["-A"], terminal = false, prefix = [] } = options;
+    const command = [...prefix, Deno.execPath(), "run", ...flags, launcher, ...args];
     const [program, ...rest] = !terminal
       ? command
       : ["script", "-qec", command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "), "/dev/null"];

@@ -9,6 +9,7 @@ import { joinProcessGroup } from "../../../runtime/comm/join_process_group.ts";
 import { activity, MEETING } from "../../../runtime/core/activity.ts";
 import { detectCluster } from "../../../runtime/environments/detect_cluster.ts";
 import { processEnvironment } from "../../../runtime/environments/process_environment.ts";
+import { readRunKey } from "../../../runtime/environments/read_run_key.ts";
 import { readSettings } from "../../../runtime/environments/settings.ts";
 import { CheckpointRecord, checkpointRecordFile } from "../../../runtime/fabric/checkpoint_record.ts";
 import { groupWatch } from "../../../runtime/fabric/group_watch.ts";
@@ -24,9 +25,10 @@ const record = new CheckpointRecord(checkpointRecordFile(settings, cluster));
 if (fault.place === "before setup") await harm(fault, 0);
 
 const outer = activity().enter(MEETING);
-await using store = await connectStore({ address: cluster.mainAddress, port: cluster.mainPort });
+const runKey = await readRunKey(settings);
+await using store = await connectStore({ address: cluster.mainAddress, port: cluster.mainPort, runKey });
 await using group = await joinProcessGroup({
-  ...{ store, rank, worldSize, runId, generation, socketFolder: settings.socketFolder, watch: groupWatch },
+  ...{ store, rank, worldSize, runId, generation, socketFolder: settings.socketFolder, watch: groupWatch, runKey },
 });
 activity().joined = true;
 activity().restore(outer);

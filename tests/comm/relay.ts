@@ -1,0 +1,69 @@
+/** Passes bytes on between whoever connects to it and a port of this host, and keeps what went by. */
+export class Relay implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #target: number;
+  readonly #open = new Set<Deno.TcpConn>();
+  readonly #pumps: Promise<void>[] = [];
+  #hungUp = Promise.withResolvers<void>();
+  #bytes: Uint8Array[] = [];
+
+  constructor(target: number) {
+    this.#target = target;
+    this.#pumps.push(this.#accept());
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** What went by, both ways, each byte as one character. */
+  get seen(): string {
+    return this.#bytes.map((bytes) => String.fromCharCode(...bytes)).join("");
+  }
+
+  /** Waits until the target ends a connection. @throws Error if it has not for ten seconds */
+  async hangsUp(): Promise<void> {
+    const error = new Error("the target did not end a connection within 10 s");
+    const timer = setTimeout(() => this.#hungUp.reject(error), 10_000);
+    await this.#hungUp.promise.finally(() => clearTimeout(timer));
+  }
+
+  async #accept(): Promise<void> {
+    for await (const client of this.#listener) {
+      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+      this.#open.add(client).add(server);
+      this.#pumps.push(this.#pass(client, server), this.#pass(server, client).then(() => this.#hungUp.resolve()));
+    }
+  }
+
+  async #pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+    try {
+      for await (const bytes of from.readable) {
+        this.#bytes.push(bytes);
+        for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await to.write(rest));
+      }
+    } catch {
+      // One end was closed, which ends the other.
+    }
+    for (const one of [from, to]) {
+      this.#open.delete(one);
+      try {
+        one.close();
+      } catch {
+        // It was closed by the other direction.
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const one of this.#open) {
+      try {
+        one.close();
+      } catch {
+        // It ended by itself.
+      }
+    }
+    await Promise.all(this.#pumps);
+  }
+}
