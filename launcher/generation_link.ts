@@ -20,6 +20,14 @@ export interface GenerationLinkOptions {
   minNodes: number;
   heartbeatMs: number;
   host: string;
+  /** What the hosts are called, by node rank. */
+  hosts: ReadonlyMap<number, string>;
+  /** Ranks on each. */
+  localWorldSize: number;
+  /** Where one of the hosts says that it wants to join. */
+  wishKey: (node: number) => string;
+  /** Asked of a host that wants to join: whether it may. */
+  welcomes: (node: number, wish: Uint8Array) => Promise<boolean>;
   generation: number;
   clock: Clock;
   /** Nodes that are found lost are added. */
@@ -157,7 +165,7 @@ export class GenerationLink {
       } catch (error) {
         if (this.#ending.signal.aborted) return;
         if (!(error instanceof CommTimeoutError)) throw error;
-        return hear({ node, lost: 0, message: "the host with node rank 0 does not answer any more" });
+        return hear({ node, lost: 0, message: `${this.#named(0)} does not answer any more` });
       }
       await sleep(intervalMs, { clock, signal: this.#ending.signal });
     }
@@ -165,7 +173,7 @@ export class GenerationLink {
 
   /** Node 0 looks for hosts that are lost, or that want to join. */
   async #lookAround(seen: Map<number, { count: number; atBeat: number }>, beat: number): Promise<Told | undefined> {
-    const { store, node, nodes, joiners, heartbeatMs, generation } = this.#options;
+    const { store, node, nodes, joiners, heartbeatMs } = this.#options;
     for (const other of nodes) {
       if (other === node) continue;
       const counter = await within(store.get(`${this.#prefix}/alive/${other}`), heartbeatMs, this.#options.clock);
@@ -174,15 +182,25 @@ export class GenerationLink {
       seen.set(other, count === known.count ? known : { count, atBeat: beat });
       // Counted in beats of this host: time in which it did not run itself is not held against others.
       if (known.count > 0 && count === known.count && beat - known.atBeat > heartbeatMs / this.#intervalMs) {
-        return { node, lost: other, message: `the host with node rank ${other} does not answer any more` };
+        return { node, lost: other, message: `${this.#named(other)} does not answer any more` };
       }
     }
     for (const other of joiners) {
-      if (await within(store.get(`launcher/${generation + 1}/want/${other}`), heartbeatMs, this.#options.clock)) {
+      const wish = await within(store.get(this.#options.wishKey(other)), heartbeatMs, this.#options.clock);
+      if (wish && await this.#options.welcomes(other, wish)) {
         return { node, joins: other, message: `the host with node rank ${other} joins` };
       }
     }
     return undefined;
+  }
+
+  /** A host in words: which it is, what it is called, and which ranks are on it. */
+  #named(node: number): string {
+    const { hosts, nodes, localWorldSize } = this.#options;
+    const first = nodes.indexOf(node) * localWorldSize, last = first + localWorldSize - 1;
+    const ranks = first === last ? `rank ${first}` : `ranks ${first} to ${last}`;
+    const host = hosts.get(node);
+    return `the host with node rank ${node} (${host === undefined ? "" : `${host}, `}${ranks})`;
   }
 
   /** How often it is looked who lives. */

@@ -2,6 +2,7 @@ import type { Store } from "../runtime/comm/store.ts";
 import { type Clock, sleep, systemClock } from "../runtime/core/clock.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { GenerationLink } from "./generation_link.ts";
+import { differenceOf, type HostFacts } from "./host_facts.ts";
 import { hostName } from "./host_name.ts";
 import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
 import { within } from "./within.ts";
@@ -26,8 +27,26 @@ export interface HostLinkOptions {
   joinMs?: number;
   /** How the host is called in messages. Default: its name. */
   host?: string;
+  /** What has to be the same on all hosts. Default: nothing. */
+  facts?: HostFacts;
   /** Default: the clock of this process. */
   clock?: Clock;
+}
+
+/** What a launcher says when it comes. */
+interface Wish {
+  localWorldSize: number;
+  host: string;
+  facts: HostFacts;
+}
+
+/** What the launcher of node 0 answers. */
+interface Decision {
+  nodes: number[];
+  /** What they are called, in the same order. */
+  hosts: string[];
+  /** Why nobody can start. */
+  problem?: string;
 }
 
 /** Who takes part in a generation. */
@@ -56,6 +75,8 @@ export class HostLink implements AsyncDisposable {
   readonly #lost = new Set<number>();
   /** Nodes that were in the last meeting. */
   #met: readonly number[] = [];
+  /** What they are called. */
+  #hosts = new Map<number, string>();
 
   constructor(options: HostLinkOptions) {
     this.#options = options;
@@ -66,22 +87,22 @@ export class HostLink implements AsyncDisposable {
 
   /**
    * Meets the launchers that take part in this generation, or in a later one if this host comes too late for it.
-   * @throws CommTimeoutError naming the hosts that did not come; RangeError if hosts have different numbers of ranks
+   * @throws CommTimeoutError naming the hosts that did not come; RangeError if hosts have different numbers of ranks, scripts or options
    */
   async meet(generation: number, signal?: AbortSignal): Promise<Meeting> {
-    const { store, nodeRank, localWorldSize, meetMs } = this.#options;
+    const { store, nodeRank, localWorldSize, meetMs, facts = {} } = this.#options;
+    const wish: Wish = { localWorldSize, host: this.#host, facts };
+    // What an earlier launcher of this host was told.
+    await within(store.delete(refusalKey(nodeRank)), meetMs, this.#clock);
     const running = await within(store.get("launcher/generation"), meetMs, this.#clock);
     let next = running === undefined ? generation : Math.max(generation, Number(new TextDecoder().decode(running)));
     for (;; next++) {
-      await within(
-        store.set(`launcher/${next}/want/${nodeRank}`, toJsonBytes({ localWorldSize })),
-        meetMs,
-        this.#clock,
-      );
+      await within(store.set(wishKey(nodeRank, next), toJsonBytes(wish)), meetMs, this.#clock);
       if (nodeRank === 0) await this.#decide(next, signal);
-      const { nodes, problem } = await this.#decision(next, signal);
+      const { nodes, hosts, problem } = await this.#decision(next, signal);
       if (problem !== undefined) throw new RangeError(problem);
       this.#met = nodes;
+      this.#hosts = new Map(nodes.map((node, i) => [node, hosts[i]]));
       if (nodes.includes(nodeRank)) return { generation: next, nodes };
     }
   }
@@ -92,6 +113,10 @@ export class HostLink implements AsyncDisposable {
     return new GenerationLink({
       ...{ store, node: nodeRank, nodes, heartbeatMs, generation, lost: this.#lost },
       host: this.#host,
+      hosts: this.#hosts,
+      localWorldSize: this.#options.localWorldSize,
+      wishKey: (node) => wishKey(node, generation + 1),
+      welcomes: (node, wish) => this.#welcomes(node, fromJsonBytes<Wish>(wish), generation + 1),
       clock: this.#clock,
       joiners: nodes.length < numNodes ? all(numNodes).filter((node) => !nodes.includes(node)) : [],
       minNodes: this.#minNodes,
@@ -119,15 +144,15 @@ export class HostLink implements AsyncDisposable {
 
   /** Node 0's part: waits until enough have come, and says who takes part. */
   async #decide(generation: number, signal: AbortSignal | undefined): Promise<void> {
-    const { store, numNodes, localWorldSize, meetMs, joinMs = JOIN_MS } = this.#options;
+    const { store, numNodes, meetMs, joinMs = JOIN_MS } = this.#options;
     const began = this.#clock.now();
-    let here: { node: number; ranks: number }[] = [], changedAt = began;
+    let here: { node: number; wish: Wish }[] = [], changedAt = began;
     for (;;) {
       signal?.throwIfAborted();
       const found = await Promise.all(
         all(numNodes).map(async (node) => {
-          const value = await store.get(`launcher/${generation}/want/${node}`);
-          return value ? [{ node, ranks: fromJsonBytes<{ localWorldSize: number }>(value).localWorldSize }] : [];
+          const value = await store.get(wishKey(node, generation));
+          return value ? [{ node, wish: fromJsonBytes<Wish>(value) }] : [];
         }),
       );
       const now = this.#clock.now();
@@ -146,15 +171,61 @@ export class HostLink implements AsyncDisposable {
       }
       await sleep(LOOK_MS, { clock: this.#clock });
     }
-    const other = here.find(({ ranks }) => ranks !== localWorldSize);
-    const problem = other &&
-      `the host with node rank ${other.node} has ${other.ranks} ranks, that with node rank 0 has ${localWorldSize}: ` +
-        `give all launchers the same --devices`;
+    const differing = here.flatMap(({ node, wish }) => this.#differenceTo(node, wish) ?? []);
+    let problem: string | undefined = differing[0];
+    // Where hosts may be missing, the others can do without those that differ.
+    if (problem !== undefined && here.length - differing.length >= this.#minNodes) {
+      const welcome = await Promise.all(here.map(({ node, wish }) => this.#welcomes(node, wish, generation)));
+      here = here.filter((_, i) => welcome[i]);
+      problem = undefined;
+    }
+    const decision: Decision = {
+      nodes: here.map(({ node }) => node),
+      hosts: here.map(({ wish }) => wish.host),
+      problem,
+    };
     await store.set("launcher/generation", new TextEncoder().encode(String(generation)));
-    await store.set(`launcher/${generation}/nodes`, toJsonBytes({ nodes: here.map(({ node }) => node), problem }));
+    await store.set(`launcher/${generation}/nodes`, toJsonBytes(decision));
   }
 
-  async #decision(generation: number, signal: AbortSignal | undefined): Promise<{ nodes: number[]; problem?: string }> {
+  /** Whether a host may take part. One that may not is told why. */
+  async #welcomes(node: number, wish: Wish, generation: number): Promise<boolean> {
+    const difference = this.#differenceTo(node, wish);
+    if (difference === undefined) return true;
+    await this.#options.store.delete(wishKey(node, generation));
+    await this.#options.store.set(refusalKey(node), new TextEncoder().encode(difference));
+    return false;
+  }
+
+  /** How a host differs from this one, in words; undefined if it does not. */
+  #differenceTo(node: number, { host, localWorldSize, facts }: Wish): string | undefined {
+    const { nodeRank, localWorldSize: ranks, facts: mine = {} } = this.#options;
+    const who = `the host with node rank ${node} (${host})`, here = `that with node rank ${nodeRank} (${this.#host})`;
+    if (localWorldSize !== ranks) {
+      return `${who} has ${localWorldSize} ranks, ${here} has ${ranks}: give all launchers the same --devices`;
+    }
+    const difference = differenceOf(mine, facts);
+    return difference &&
+      `${who} differs from ${here}, which says this: ${difference}. All hosts of a run need the same`;
+  }
+
+  async #decision(generation: number, signal: AbortSignal | undefined): Promise<Decision> {
+    const { store, nodeRank } = this.#options;
+    const over = new AbortController();
+    const both = AbortSignal.any(signal ? [signal, over.signal] : [over.signal]);
+    const refused = store.wait([refusalKey(nodeRank)], { timeoutMs: 2 ** 31 - 1, signal: both }).then(
+      ([why]): Decision => ({ nodes: [], hosts: [], problem: new TextDecoder().decode(why) }),
+    );
+    // It fails when nobody waits for it any more.
+    refused.catch(() => {});
+    try {
+      return await Promise.race([refused, this.#nodesOf(generation, both)]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #nodesOf(generation: number, signal: AbortSignal): Promise<Decision> {
     const { store, meetMs } = this.#options;
     const isElastic = this.#minNodes < this.#options.numNodes;
     for (;;) {
@@ -168,6 +239,16 @@ export class HostLink implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Where a host says that it wants to take part in a generation. */
+function wishKey(node: number, generation: number): string {
+  return `launcher/${generation}/want/${node}`;
+}
+
+/** Where a host finds why it may not take part. */
+function refusalKey(node: number): string {
+  return `launcher/refused/${node}`;
 }
 
 function all(count: number): number[] {

@@ -11,6 +11,7 @@ import { checkNodes } from "./check_nodes.ts";
 import { ConsoleOutput } from "./console_output.ts";
 import { denoFlags } from "./deno_flags.ts";
 import { type ErrorReport, writeErrorReport } from "./error_report.ts";
+import { hostFacts } from "./host_facts.ts";
 import { HostLink } from "./host_link.ts";
 import { OrphanGuard } from "./orphan_guard.ts";
 import type { Category, FailureCause } from "./outcome.ts";
@@ -141,8 +142,17 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
     if (numNodes === 1) return undefined;
     const at = { address: mainAddress, port: store?.port ?? mainPort, runKey };
     const shared = await connectStore({ ...at, timeoutMs: meetMs, signal: signals.ending });
-    const facts = { nodeRank, numNodes, minNodes, localWorldSize, heartbeatMs, meetMs };
-    return cleanup.use(new HostLink({ ...facts, store: shared }));
+    const facts = await hostFacts({
+      ...{ script, args },
+      options: {
+        ...{ "--accelerator": settings.accelerator, "--strategy": settings.strategy },
+        ...{ "--precision": settings.precision, "--max-restarts": maxRestarts, "--timeout": settings.timeoutSeconds },
+        ...{ "--num-nodes": `${minNodes}:${numNodes}`, "--heartbeat-timeout": heartbeatMs / 1000 },
+        WEFT_SEED: settings.seed,
+      },
+    });
+    const host = { nodeRank, numNodes, minNodes, localWorldSize, heartbeatMs, meetMs };
+    return cleanup.use(new HostLink({ ...host, facts, store: shared }));
   };
   const guard = cleanup.use(new OrphanGuard(scratch));
   const terminal = Deno.stderr.isTerminal();

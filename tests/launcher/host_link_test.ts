@@ -91,7 +91,7 @@ Deno.test("a host that does not show that it lives is lost, and the run ends for
   const zero = all[0].begin({ generation: 0, nodes: [0, 1] });
   // The other lived once.
   await store.add("launcher/0/alive/1", 1);
-  assert.equal(await zero.failedElsewhere, "the host with node rank 1 does not answer any more");
+  assert.equal(await zero.failedElsewhere, "the host with node rank 1 (ranks 2 to 3) does not answer any more");
   const { exitCode, category } = await zero.settle(failed(0, "RankFailedError"));
   assert.deepEqual([exitCode, category], [69, "infrastructure"]);
   await all[0][Symbol.asyncDispose]();
@@ -109,7 +109,7 @@ Deno.test("a store that does not answer means that the host with it is lost", as
   const facts = { nodeRank: 1, numNodes: 2, localWorldSize: 2, heartbeatMs: 40, meetMs: 40 };
   const link = new HostLink({ store: silent, ...facts });
   const generation = link.begin({ generation: 0, nodes: [0, 1] });
-  assert.match(await generation.failedElsewhere, /node rank 0 does not answer/);
+  assert.match(await generation.failedElsewhere, /node rank 0 \(ranks 0 to 1\) does not answer/);
   assert.equal((await generation.settle(FINISHED)).exitCode, 69);
   await link[Symbol.asyncDispose]();
 });
@@ -124,9 +124,39 @@ Deno.test("hosts meet in any order, and those with another number of ranks are t
   const two = new HostLink({ ...facts, nodeRank: 0, localWorldSize: 2 });
   const three = new HostLink({ ...facts, nodeRank: 1, localWorldSize: 3 });
   const met = [two.meet(0), three.meet(0)];
-  for (const one of met) {
-    await assert.rejects(one, /node rank 1 has 3 ranks, that with node rank 0 has 2.*same --devices/);
-  }
+  const why = /node rank 1 .*has 3 ranks, that with node rank 0 .*has 2.*same --devices/;
+  await Promise.all(met.map((one) => assert.rejects(one, why)));
+});
+
+Deno.test("a host with another script or option keeps all from starting, and is told from the others by name", async () => {
+  const store = new MemoryStore();
+  const all = { store, numNodes: 3, localWorldSize: 2, heartbeatMs: 60_000, meetMs: 60_000 };
+  const facts = { "the source of train.ts": "0a1b", "--precision": "32-true", Weft: "77" };
+  const links = [facts, facts, { ...facts, "the source of train.ts": "9f9f", "--precision": "16-mixed" }].map(
+    (facts, nodeRank) => new HostLink({ ...all, nodeRank, facts, host: `host${nodeRank}` }),
+  );
+  const why = "the host with node rank 2 (host2) differs from that with node rank 0 (host0), which says this: " +
+    'the source of train.ts ("9f9f" there, "0a1b" here), --precision ("16-mixed" there, "32-true" here). ' +
+    "All hosts of a run need the same";
+  await Promise.all(links.map((link) => assert.rejects(link.meet(0), { name: "RangeError", message: why })));
+});
+
+Deno.test("with a range of hosts, one that differs is refused, and the others neither wait for it nor stop", async () => {
+  const store = new MemoryStore();
+  const all = { store, numNodes: 2, minNodes: 1, localWorldSize: 1, heartbeatMs: 40, meetMs: 60_000, joinMs: 50 };
+  const zero = new HostLink({ ...all, nodeRank: 0, facts: { Weft: "77" } });
+  const other = () => new HostLink({ ...all, nodeRank: 1, facts: { Weft: "78" } });
+  // Before the run begins, and while it goes on.
+  const [alone] = await Promise.all([zero.meet(0), assert.rejects(other().meet(0), /Weft \("78" there, "77" here\)/)]);
+  assert.deepEqual(alone, { generation: 0, nodes: [0] });
+  const generation = zero.begin(alone);
+  await assert.rejects(other().meet(0), /Weft \("78" there, "77" here\)/);
+  // The right one joins afterwards: what its node was told before counts no more.
+  const joining = new HostLink({ ...all, nodeRank: 1, facts: { Weft: "77" } }).meet(0);
+  assert.equal(await generation.regroup, "the host with node rank 1 joins");
+  await generation.settle({ exitCode: 143, category: "stopped" });
+  const both = { generation: 1, nodes: [0, 1] };
+  assert.deepEqual(await Promise.all([zero.meet(1), joining]), [both, both]);
 });
 
 Deno.test("hosts that do not come are named", async () => {

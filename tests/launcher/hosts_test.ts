@@ -56,6 +56,26 @@ Deno.test("all hosts start the run again together, and it ends with the bytes of
   assert.deepEqual(results[1], results[2]);
 });
 
+Deno.test("hosts whose scripts, or what these import, differ do not start, and both say what differs", () =>
+  inTemporaryFolder(async (folder) => {
+    const options = ["--num-nodes", "2", "--main-port", freePort(), "--devices", "1"];
+    const scripts = await Promise.all(["one", "two"].map(async (name) => {
+      await Deno.mkdir(`${folder}/${name}`);
+      await Deno.writeTextFile(`${folder}/${name}/train.ts`, `import "./net.ts";`);
+      await Deno.writeTextFile(`${folder}/${name}/net.ts`, `console.log("layer ${name}");`);
+      return `${folder}/${name}/train.ts`;
+    }));
+    await using one = startLauncher(["--node-rank", "1", ...options, scripts[1], "--epochs", "5"]);
+    await using zero = startLauncher(["--node-rank", "0", ...options, scripts[0], "--epochs", "6"]);
+    for (const { code, stdout, stderr } of await Promise.all([zero.end(), one.end()])) {
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(
+        stderr,
+        /^weft: the host with node rank 1 .*: the source of net\.ts \("\w{12}" there, "\w{12}" here\), the script's arguments \("--epochs 5" there, "--epochs 6" here\)\. All hosts of a run need the same$/m,
+      );
+    }
+  }));
+
 for (const lost of ["zero", "one"] as const) {
   Deno.test(`a host that is gone ends the run on the other: host ${lost}`, () =>
     // A rank that waits for nothing holds all up until the host is gone.
@@ -66,7 +86,10 @@ for (const lost of ["zero", "one"] as const) {
       gone.kill("SIGKILL");
       const { code, stderr } = await other.end();
       assert.equal(code, 69, stderr);
-      assert.match(stderr, new RegExp(`the host with node rank ${lost === "zero" ? 0 : 1} does not answer any more`));
+      assert.match(
+        stderr,
+        new RegExp(`node rank ${lost === "zero" ? "0 \\(.*ranks 0 to 1" : "1 \\(.*ranks 2 to 3"}\\) does not answer`),
+      );
     }));
 }
 
