@@ -4,6 +4,7 @@ import { callSite } from "./call_site.ts";
 import { EarlyFrames } from "./early_frames.ts";
 import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
 import { describe, FrameType, Head, type Signature } from "./frame.ts";
+import { RollCall } from "./roll_call.ts";
 import type { WaitOptions } from "./store.ts";
 import type { Arrival, Transport } from "./transport.ts";
 
@@ -76,11 +77,9 @@ export class Exchange {
   /** How many frames were sent to each rank, and have come from it. */
   readonly #sent: Float64Array;
   readonly #received: Float64Array;
-  readonly #reports = new Map<number, Map<number, Report>>();
   #hasReported = false;
   #disagrees = false;
-  /** By rank that left: how many collectives it had finished. */
-  readonly #left = new Map<number, number>();
+  readonly #rollCall: RollCall;
   #held: Uint8Array[] = [];
   #failure: Error | undefined;
   #tail: Promise<unknown> = Promise.resolve();
@@ -100,6 +99,7 @@ export class Exchange {
     this.#clock = options.clock ?? systemClock;
     this.#watch = options.watch;
     this.#early = new EarlyFrames(this.worldSize, options.maxEarlyBytes ?? MAX_EARLY_BYTES);
+    this.#rollCall = new RollCall(this.rank, this.worldSize);
     this.#sent = new Float64Array(this.worldSize);
     this.#received = new Float64Array(this.worldSize);
     this.#head.stamp(this.rank, this.#generation, this.#token);
@@ -229,7 +229,7 @@ export class Exchange {
       this.#signal = undefined;
       this.#signature = undefined;
       this.#transport.release();
-      this.#reports.delete(this.#sequence);
+      this.#rollCall.forget(this.#sequence);
     }
   }
   /** Whatever has arrived for this collective and is there now. */
@@ -242,9 +242,9 @@ export class Exchange {
         if (this.#disagrees) return undefined;
         continue;
       }
-      if (head.sequence > this.#sequence) {
-        if (head.sequence === this.#sequence + 1) this.#early.keep(head, payload);
-      } else if (head.sequence === this.#sequence) {
+      // Not every collective waits for every rank (a scattered array may be shorter than the ranks are many): others may be several ahead.
+      if (head.sequence > this.#sequence) this.#early.keep(head, payload);
+      else if (head.sequence === this.#sequence) {
         if (!head.agreesWith(this.#head)) {
           this.#disagrees = true;
           return undefined;
@@ -296,9 +296,8 @@ export class Exchange {
     for (;;) {
       this.#checkAbort();
       if (this.#disagrees) await this.#consult();
-      for (const [rank, finished] of this.#left) {
-        if (finished < this.#sequence) throw this.#leftError(rank, finished);
-      }
+      const deserter = this.#rollCall.deserter(this.#sequence);
+      if (deserter) throw this.#leftError(deserter.rank, deserter.finished);
       const now = this.#clock.now();
       if (now >= this.#deadline) await this.#giveUp();
       if (now - this.#lastBreath > BREATH_MS) await this.#breathe();
@@ -335,15 +334,15 @@ export class Exchange {
   /** Looks at what came for this collective before it was called here. */
   #welcomeEarly(): void {
     for (const head of this.#early.from(this.#sequence)) {
-      if (!head.agreesWith(this.#head)) this.#disagrees = true;
+      if (head.sequence === this.#sequence && !head.agreesWith(this.#head)) this.#disagrees = true;
     }
-    for (const report of this.#reports.get(this.#sequence)?.values() ?? []) this.#weigh(report);
+    for (const report of this.#rollCall.reports(this.#sequence)) this.#weigh(report);
   }
 
   /** Handles a frame that carries no data. */
   #obey(head: Head, payload: Uint8Array): void {
     const source = head.source;
-    if (head.type === FrameType.goodbye) this.#left.set(source, head.sequence);
+    if (head.type === FrameType.goodbye) this.#rollCall.noteLeft(source, head.sequence);
     else if (head.type === FrameType.abort) {
       const told = parseFailure(payload, source);
       const { operation, host } = told;
@@ -358,12 +357,16 @@ export class Exchange {
       }, { cause });
       throw this.#failure;
     } else if (head.type === FrameType.report) {
-      const sequence = head.sequence;
-      if (sequence !== this.#sequence && sequence !== this.#sequence + 1) return;
-      const report = parseReport(payload, source);
-      const known = this.#reports.get(sequence) ?? new Map<number, Report>();
-      this.#reports.set(sequence, known.set(source, report));
-      if (sequence === this.#sequence && this.#signature) this.#weigh(report);
+      const sequence = head.sequence, report = parseReport(payload, source);
+      if (sequence !== this.#sequence) this.#rollCall.noteElsewhere(source, sequence, report);
+      // The next is kept for when this rank comes there.
+      if (sequence === this.#sequence || sequence === this.#sequence + 1) {
+        this.#rollCall.noteReport(source, sequence, report);
+      }
+      if (!this.#signature) return;
+      if (sequence === this.#sequence) this.#weigh(report);
+      // Who is elsewhere, and asks, has to know that this rank lives.
+      else this.#report();
     }
   }
 
@@ -406,7 +409,7 @@ export class Exchange {
     this.#control.length = 0;
     this.#noteWhoLeft();
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank && !this.#left.has(to)) this.#post(to, this.#control, EMPTY, false);
+      if (to !== this.rank && !this.#rollCall.hasLeft(to)) this.#post(to, this.#control, EMPTY, false);
     }
   }
 
@@ -414,12 +417,14 @@ export class Exchange {
   #noteWhoLeft(): void {
     for (let arrival; (arrival = this.#transport.receive());) {
       const { head } = arrival;
-      if (this.#isFromPeer(head) && head.type === FrameType.goodbye) this.#left.set(head.source, head.sequence);
+      if (this.#isFromPeer(head) && head.type === FrameType.goodbye) {
+        this.#rollCall.noteLeft(head.source, head.sequence);
+      }
     }
   }
 
   /** Asks the others what they called, for a second at most. */
-  async #hearOthers(): Promise<Map<number, Report>> {
+  async #hearOthers(): Promise<void> {
     this.#report();
     const until = this.#clock.now() + CONSULT_MS;
     for (;;) {
@@ -429,12 +434,8 @@ export class Exchange {
           this.#obey(head, payload);
         }
       }
-      const known = this.#reports.get(this.#sequence) ?? new Map<number, Report>();
       const left = until - this.#clock.now();
-      const silent = range(this.worldSize).filter((rank) =>
-        rank !== this.rank && !known.has(rank) && !this.#left.has(rank)
-      );
-      if (silent.length === 0 || left <= 0) return known;
+      if (left <= 0 || this.#rollCall.silent(this.#sequence).length === 0) return;
       await this.#transport.wait(left);
       if (this.#closing) throw this.#failure;
     }
@@ -442,22 +443,12 @@ export class Exchange {
 
   /** Ranks disagree: finds out who called what and throws. */
   async #consult(): Promise<never> {
-    const reports = await this.#hearOthers();
-    throw this.#mismatch(reports);
+    await this.#hearOthers();
+    throw this.#mismatch();
   }
 
-  #mismatch(reports: Map<number, Report>): CollectiveMismatchError {
-    reports.set(this.rank, { signature: this.#signature!, site: callSite(this.#trace) });
-    const lines = range(this.worldSize).map((rank) => {
-      const report = reports.get(rank);
-      const finished = this.#left.get(rank);
-      if (report) return `  rank ${rank}: ${describe(report.signature)} at ${report.site}`;
-      return finished === undefined ? `  rank ${rank}: not heard from` : `  rank ${rank}: left the group`;
-    });
-    return new CollectiveMismatchError(
-      `ranks disagree about collective ${this.#sequence} of the process group:\n${lines.join("\n")}\n` +
-        "Every rank must call the same collectives in the same order, with the same sizes and types.",
-    );
+  #mismatch(): CollectiveMismatchError {
+    return this.#rollCall.mismatch(this.#sequence, { signature: this.#signature!, site: callSite(this.#trace) });
   }
 
   #leftError(rank: number, finished: number): CollectiveMismatchError {
@@ -470,12 +461,9 @@ export class Exchange {
   /** The time is over: finds out who is not there and throws. */
   async #giveUp(): Promise<never> {
     this.#isGivingUp = true;
-    const reports = await this.#hearOthers();
-    if (this.#disagrees) throw this.#mismatch(reports);
-    const silent = range(this.worldSize).filter((rank) => rank !== this.rank && !reports.has(rank));
-    const who = silent.length === 0
-      ? "all ranks are in it, but none gets on"
-      : `not heard from ${silent.length === 1 ? "rank" : "ranks"} ${silent.join(", ")}`;
+    await this.#hearOthers();
+    if (this.#disagrees) throw this.#mismatch();
+    const who = this.#rollCall.absentees(this.#sequence);
     throw new CommTimeoutError(
       `rank ${this.rank} waited ${this.#turnTimeoutMs / 1000} s in ${this.#named()}: ${who}`,
       { operation: this.#signature!.kind, timeoutMs: this.#turnTimeoutMs },
@@ -499,8 +487,4 @@ const NOTHING: Signature = { kind: "none", dtype: "none", op: "none", root: 0, c
 function agree(a: Signature, b: Signature): boolean {
   const [one, other] = [new Head().sign(FrameType.data, 0, a), new Head().sign(FrameType.data, 0, b)];
   return one.agreesWith(other);
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

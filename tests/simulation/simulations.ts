@@ -1,0 +1,7 @@
+import { simulateCollectivesSeed } from "./collectives/simulate_seed.ts";
+import type { Simulation } from "./run_seeds.ts";
+
+/** All that can be simulated, by name. */
+export const simulations: Record<string, Simulation> = {
+  collectives: simulateCollectivesSeed,
+};
