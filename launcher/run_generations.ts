@@ -70,7 +70,9 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       const signal = reason?.kind === "signal" ? reason.signal : undefined;
       const { isRegrouping: regroups, ...settled }: Settled = await shared.settle({ ...result, signal });
       isRegrouping = regroups;
-      result = { ...result, ...settled, failure: result.failure ?? failureOf(settled.cause) };
+      // What failed here may be the echo of another host's failure, or of a host that is lost.
+      const isHere = settled.cause !== undefined && result.failure?.rank === settled.cause.rank;
+      result = { ...result, ...settled, failure: isHere ? result.failure : failureOf(settled.cause) };
     }
     const words = result.report(result);
     if (words) say(words);

@@ -3,13 +3,13 @@ import { fileURLToPath } from "node:url";
 import { RunKey } from "../../runtime/core/run_key.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { Network, noNetwork } from "./network.ts";
-import { runProgram } from "./programs.ts";
 
 const reason = noNetwork();
 if (reason) console.log(`skipped: runs across hosts in network namespaces, because ${reason}`);
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const MEET = path("scripts/meet.ts");
+const TRAIN = path("scripts/train_mnist.ts");
 /** A network as between cities: 20 ms one way, and one packet of a hundred is lost. */
 const FAR = { delayMs: 20, loss: 0.01, seed: 6 };
 
@@ -52,17 +52,70 @@ Deno.test({
       await using network = await Network.start(4, FAR);
       const key = RunKey.random().toText();
       const started = [3, 1, 0, 2].map((host) => {
-        const [program, ...args] = [...network.prefix(host), Deno.execPath(), "run", "-A", MEET];
         const env = {
           ...{ RANK: String(host), LOCAL_RANK: "0", WORLD_SIZE: "4", LOCAL_WORLD_SIZE: "1", WEFT_RUN_KEY: key },
           ...{ MASTER_ADDR: network.addresses[0], MASTER_PORT: "29500" },
         };
-        return runProgram(program, args, { env });
+        return network.run(host, [Deno.execPath(), "run", "-A", MEET], env);
       });
       for (const { code, stdout, stderr } of await Promise.all(started)) {
         assert.equal(code, 0, stderr);
         assert.match(stdout, /^met rank=\d local=0 world=4 sum=10$/m);
       }
     });
+
+    await t.step(
+      "MNIST is trained to the same weights on all ranks, while strangers knock at every port",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(3, FAR);
+          const run = { network, hosts: "2", keyFile: `${folder}/run.key` };
+          const train = ["--devices", "2", TRAIN, "20", "2"];
+          await using zero = network.launch(0, [...on(0, run), ...train]);
+          await using one = network.launch(1, [...on(1, run), ...train]);
+          await zero.until(/at step 2/);
+          for (const host of [0, 1]) {
+            const ports = await network.openPorts(host);
+            assert.equal(ports.length, host === 0 ? 3 : 2, "the store and an inbox for each rank");
+            const knock = [Deno.execPath(), "run", "-A", path("scripts/knock.ts"), network.addresses[host], ...ports];
+            const { stdout, stderr } = await network.run(2, knock);
+            assert.equal(stdout, `hung up on ${2 * ports.length} times\n`, stderr);
+          }
+          // A launcher that comes as node 1 of that run, with a key of its own.
+          const stranger = { ...run, keyFile: `${folder}/another.key` };
+          await Deno.writeTextFile(stranger.keyFile, RunKey.random().toText(), { mode: 0o600 });
+          await using other = network.launch(2, [...on(1, stranger), "--rendezvous-timeout", "0.5", ...train]);
+          const { code, stderr } = await other.end();
+          assert.equal(code, 69);
+          assert.match(stderr, /^weft: the store at .* did not answer .* the run's key the same on all hosts\?$/m);
+
+          const ended = [await zero.end(), await one.end()];
+          for (const { code, stderr } of ended) assert.equal(code, 0, stderr);
+          const weights = ended.flatMap(({ stdout }) => stdout.match(/weights [0-9a-f]{64} after 20/g) ?? []);
+          assert.deepEqual([weights.length, new Set(weights).size], [4, 1], ended.map(({ stdout }) => stdout).join());
+        }),
+    );
+
+    await t.step(
+      "a host that is cut off during training ends the run on both sides, which name it and its ranks",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(2, FAR);
+          const run = { network, hosts: "2", keyFile: `${folder}/run.key` };
+          const train = ["--heartbeat-timeout", "2", "--devices", "1", "--error-file"];
+          await using zero = network.launch(0, [...on(0, run), ...train, `${folder}/zero`, TRAIN, "100000", "2"]);
+          await using one = network.launch(1, [...on(1, run), ...train, `${folder}/one`, TRAIN, "100000", "2"]);
+          await zero.until(/at step 2/);
+          await network.cut(1);
+          for (const [launcher, name, lost] of [[zero, "zero", 1], [one, "one", 0]] as const) {
+            const { code, stderr } = await launcher.end();
+            assert.equal(code, 69, stderr);
+            const words = `the host with node rank ${lost} (host${lost}, rank ${lost}) does not answer any more`;
+            assert.ok(stderr.includes(`\nweft: ${words}\n`), stderr);
+            const report = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
+            assert.deepEqual([report.category, report.message], ["infrastructure", words]);
+          }
+        }),
+    );
   },
 });

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { RunningLauncher, type StartLauncherOptions } from "../launcher/run_launcher.ts";
-import { missingPrograms, runProgram } from "./programs.ts";
+import { type Ended, missingPrograms, runProgram } from "./programs.ts";
 import type { WireOptions } from "./scripts/wire.ts";
 
 /** Why there can be no network of hosts here; undefined if there can. */
@@ -77,6 +77,20 @@ export class Network implements AsyncDisposable {
   prefix(host: number): string[] {
     const named = ["unshare", "--uts", "sh", "-c", `hostname host${host} && exec "$0" "$@"`];
     return ["ip", "netns", "exec", this.#namespaces[host], ...named];
+  }
+
+  /** Runs a program on a host to its end. */
+  run(host: number, command: string[], env: Record<string, string> = {}): Promise<Ended> {
+    const [program, ...args] = [...this.prefix(host), ...command];
+    return runProgram(program, args, { env });
+  }
+
+  /** The ports at which a host's processes listen for other hosts. */
+  async openPorts(host: number): Promise<string[]> {
+    const { stdout } = await this.run(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
+    // Address and port, in hexadecimal digits; 0A means that somebody listens there.
+    const listening = [...stdout.matchAll(/^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A /gm)];
+    return listening.filter(([, address]) => !address.endsWith("7F")).map(([, , port]) => String(parseInt(port, 16)));
   }
 
   /** Starts a launcher on a host. */

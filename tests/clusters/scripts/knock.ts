@@ -1,0 +1,35 @@
+/** `knock.ts ADDRESS PORT…`: says to each port what a stranger might, and waits until he is hung up on. Prints how often that was. */
+import { Context, SocketType } from "../../../runtime/comm/zmq.ts";
+import { curveKeys } from "../../../runtime/comm/curve_keys.ts";
+import { STORE_VERSION, StoreOp, StoreWriter } from "../../../runtime/comm/store_wire.ts";
+import { RunKey } from "../../../runtime/core/run_key.ts";
+
+const [hostname, ...ports] = Deno.args;
+let hungUp = 0;
+const garbage = [
+  new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n".repeat(8)),
+  crypto.getRandomValues(new Uint8Array(9999)),
+];
+for (const port of ports.map(Number)) {
+  for (const bytes of garbage) {
+    using connection = await Deno.connect({ hostname, port });
+    try {
+      await connection.write(bytes);
+      for await (const _ of connection.readable);
+    } catch {
+      // Reset, which is as good.
+    }
+    hungUp++;
+  }
+}
+// As a rank or a launcher of another run would: the answer never comes, so nobody waits for it here.
+await using context = new Context();
+for (const keys of [undefined, await curveKeys(RunKey.random())]) {
+  for (const port of ports) {
+    const socket = context.socket(SocketType.DEALER);
+    if (keys) socket.connectByCurve(keys);
+    socket.connect(`tcp://${hostname}:${port}`);
+    socket.send(new StoreWriter().u8(STORE_VERSION).u8(StoreOp.delete).u32(1).text("launcher/generation").finish());
+  }
+}
+console.log(`hung up on ${hungUp} times`);
