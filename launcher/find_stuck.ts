@@ -17,7 +17,7 @@ export interface StuckOptions {
 }
 
 /** After a rank has exited, what it sent may take this long to be used up. */
-const LEFT_MS = 4_000;
+const LEFT_MS = 3_000;
 
 /**
  * Finds what keeps a run from going on although no rank has failed. A pure function. A rank that computes is never found, however long it takes.
@@ -38,8 +38,10 @@ export function findStuck(ranks: readonly Observation[], options: StuckOptions):
     if (misses) return { rank, how: "left" };
   }
   // Even large messages get on all the time. Where some rank still computes, the others rightly wait for it.
-  const wait = isWhole && living.length === ranks.length && ranks.length > 1 &&
-    living.every(({ idleMs, stoppedMs, activity }) => activity.collective && stoppedMs === 0 && idleMs >= heartbeatMs);
+  // Some may be done: who needed nothing of what is lost. Whether one of them is missed is looked at first.
+  const longMs = living.length < ranks.length ? Math.max(heartbeatMs, 2 * LEFT_MS) : heartbeatMs;
+  const wait = isWhole && living.length > 0 && ranks.length > 1 &&
+    living.every(({ idleMs, stoppedMs, activity }) => activity.collective && stoppedMs === 0 && idleMs >= longMs);
   return wait ? { rank: mostMissed(living), how: "cut off" } : undefined;
 }
 

@@ -181,7 +181,7 @@ export class GenerationLink {
       const known = seen.get(other) ?? { count: 0, atBeat: beat };
       seen.set(other, count === known.count ? known : { count, atBeat: beat });
       // Counted in beats of this host: time in which it did not run itself is not held against others.
-      if (known.count > 0 && count === known.count && beat - known.atBeat > heartbeatMs / this.#intervalMs) {
+      if (count === known.count && beat - known.atBeat > heartbeatMs / this.#intervalMs) {
         return { node, lost: other, message: `${this.#named(other)} does not answer any more` };
       }
     }
@@ -230,6 +230,11 @@ function worstOf(all: readonly Ended[]): Outcome {
   const failed = all.filter(({ cause }) => cause).sort((a, b) =>
     echoWeight(a.cause!.error) - echoWeight(b.cause!.error) || a.node - b.node
   );
+  const stopped = all.find(({ category }) => category === "stopped");
+  // Ranks that were told of a stop, and threw that, have not failed.
+  if (stopped && failed.every(({ cause }) => cause!.error?.name === "RankFailedError")) {
+    return { exitCode: stopped.exitCode, category: stopped.category };
+  }
   // A host that ended for what another told it has no cause of its own, and comes after that one.
   const order: Outcome["category"][] = ["rank", "stopped", "infrastructure", "resumable", "finished"];
   const [worst] = failed.length > 0

@@ -84,7 +84,9 @@ export function outcomeOf(run: EndedRun): Outcome {
   function causeOf({ stoppedMs = Infinity }: EndedRun): FailureCause | undefined {
     const failures = processes.flatMap(({ rank, exit }) => {
       if (!exit || exit.code === 0 || exit.code === RESUMABLE) return [];
-      const error = errors.get(rank), ended = exit.atMs >= stoppedMs && exit.signal !== undefined;
+      // Its exit and the end of the run may be the same moment.
+      const isReason = reason?.kind === "failure" && reason.rank === rank;
+      const error = errors.get(rank), ended = !isReason && exit.atMs >= stoppedMs && exit.signal !== undefined;
       if (ended && !error) return [];
       const weight = echoWeight(error);
       const facts = { rank, how: "failed", error, activity: activities?.get(rank) } as const;

@@ -1,5 +1,5 @@
 import { activity } from "../runtime/core/activity.ts";
-import { pageText } from "../runtime/core/activity_page.ts";
+import { type ActivityPage, pageText } from "../runtime/core/activity_page.ts";
 
 /** What a rank threw, as it writes it down for the launcher. */
 export interface RankError {
@@ -34,18 +34,7 @@ const LONGEST_STACK = 12_000, LONGEST_MESSAGE = 4_000;
  * matters more. The place is there already, so that a full disk does not matter.
  */
 export function writeRankError(file: string, error: unknown, options: WriteRankErrorOptions): void {
-  const { step, operation } = activity().read();
-  const isError = error instanceof Error;
-  const record: RankError = {
-    rank: options.rank,
-    name: isError ? String(error.name).slice(0, 200) : "",
-    message: (isError ? String(error.message) : inspect(error)).slice(0, LONGEST_MESSAGE),
-    stack: (isError ? withCauses(error) : inspect(error)).slice(0, LONGEST_STACK),
-    time: Date.now(),
-    sharedTime: options.sharedTime,
-    step,
-    operation,
-  };
+  const record = rankErrorOf(error, { ...options, time: Date.now(), activity: activity() });
   try {
     const { at, bytes } = pageText("error", JSON.stringify(record));
     using page = Deno.openSync(file, { write: true });
@@ -54,6 +43,25 @@ export function writeRankError(file: string, error: unknown, options: WriteRankE
   } catch {
     // The launcher still has the exit code and what the rank printed.
   }
+}
+
+/** What was thrown, with what the rank was doing, cut to what fits into a page. */
+export function rankErrorOf(
+  error: unknown,
+  facts: WriteRankErrorOptions & { time: number; activity: ActivityPage },
+): RankError {
+  const { step, operation } = facts.activity.read();
+  const isError = error instanceof Error;
+  return {
+    rank: facts.rank,
+    name: isError ? String(error.name).slice(0, 200) : "",
+    message: (isError ? String(error.message) : inspect(error)).slice(0, LONGEST_MESSAGE),
+    stack: (isError ? withCauses(error) : inspect(error)).slice(0, LONGEST_STACK),
+    time: facts.time,
+    sharedTime: facts.sharedTime,
+    step,
+    operation,
+  };
 }
 
 /** Reads what a rank wrote: undefined if it is nothing, or not whole. */

@@ -53,7 +53,7 @@ export interface GenerationResult extends Outcome {
 }
 
 /** How often the ranks are looked at, unless they must be found frozen sooner. */
-const LOOK_MS = 500;
+const LOOK_MS = 250;
 /** How long output may take to be written after the last rank has ended. */
 const DRAIN_MS = 2_000;
 

@@ -28,9 +28,9 @@ export function useActivityPage(shared: ActivityPage): void {
   page = holder[KEY] = shared;
 }
 
-/** The failure of another rank that the launcher has told, if it has. */
-export function peerFailure(): PeerFailure | undefined {
-  const notice = activity().notice;
+/** The failure of another rank that the launcher has told, if it has. @param page where. Default: this process's */
+export function peerFailure(page: ActivityPage = activity()): PeerFailure | undefined {
+  const { notice } = page;
   if (notice === undefined) return undefined;
   try {
     const told = JSON.parse(notice);

@@ -1,18 +1,24 @@
 import type { GroupWatch } from "../comm/exchange.ts";
 import { activity, peerFailure } from "../core/activity.ts";
+import type { ActivityPage } from "../core/activity_page.ts";
 import { RankFailedError } from "../core/errors.ts";
 
 /** Notes what the collectives do where the launcher sees it, and learns from there which rank failed. */
-export const groupWatch: GroupWatch = {
-  began: (kind, sequence) => activity().beginCollective(kind, sequence),
-  waitsFor: (rank) => activity().waitFor(rank),
-  ended: () => activity().endCollective(),
-  failure: failureOfPeer,
-};
+export const groupWatch: GroupWatch = groupWatchOf(activity);
 
-/** The failure of another rank, as the launcher told it; undefined if there is none. */
-export function failureOfPeer(): RankFailedError | undefined {
-  const told = peerFailure();
+/** The same for a rank whose page is not this process's. */
+export function groupWatchOf(page: () => ActivityPage): GroupWatch {
+  return {
+    began: (kind, sequence) => page().beginCollective(kind, sequence),
+    waitsFor: (rank) => page().waitFor(rank),
+    ended: () => page().endCollective(),
+    failure: () => failureOfPeer(page()),
+  };
+}
+
+/** The failure of another rank, as the launcher told it; undefined if there is none. @param page where. Default: this process's */
+export function failureOfPeer(page: ActivityPage = activity()): RankFailedError | undefined {
+  const told = peerFailure(page);
   if (!told) return undefined;
   const { rank, host, step, operation, message } = told;
   return new RankFailedError(message, { rank, host, step, operation });

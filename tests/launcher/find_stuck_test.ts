@@ -24,9 +24,9 @@ Deno.test("a rank that is kept from running is frozen after the heartbeat's time
 });
 
 Deno.test("a rank that exited with 0 is missed once another waits for it and nothing comes", () => {
-  const gone = rank(1, { exitCode: 0, endedMs: 4_000 });
-  assert.equal(findStuck([rank(0, { idleMs: 3_999, activity: waits(1) }), gone], OPTIONS), undefined);
-  assert.deepEqual(findStuck([rank(0, { idleMs: 4_000, activity: waits(1) }), gone], OPTIONS), {
+  const gone = rank(1, { exitCode: 0, endedMs: 3_000 });
+  assert.equal(findStuck([rank(0, { idleMs: 2_999, activity: waits(1) }), gone], OPTIONS), undefined);
+  assert.deepEqual(findStuck([rank(0, { idleMs: 3_000, activity: waits(1) }), gone], OPTIONS), {
     rank: 1,
     how: "left",
   });
@@ -43,7 +43,7 @@ Deno.test("of a chain of ranks that wait, the one at its end that left is named"
 });
 
 Deno.test("a rank that exited with 0 before it met the others is missed by those that wait to meet it", () => {
-  const gone = rank(1, { exitCode: 0, endedMs: 4_000, activity: { joined: false, progress: 0 } });
+  const gone = rank(1, { exitCode: 0, endedMs: 3_000, activity: { joined: false, progress: 0 } });
   const meeting = { operation: MEETING, joined: false, progress: 0 };
   assert.deepEqual(findStuck([rank(0, { activity: meeting }), gone], OPTIONS), { rank: 1, how: "left" });
   assert.equal(findStuck([rank(0, { activity: { ...meeting, operation: undefined } }), gone], OPTIONS), undefined);
@@ -57,4 +57,10 @@ Deno.test("where all wait and nothing arrives, a connection is lost: that of the
   assert.deepEqual(findStuck(two, OPTIONS), { rank: 1, how: "cut off" });
   assert.equal(findStuck(all(5, 5, 5), { ...OPTIONS, isWhole: false }), undefined, "others are elsewhere");
   assert.equal(findStuck([...all(5, 5), rank(2, { idleMs: 9_000, activity: waits(0) })], OPTIONS), undefined);
+});
+
+Deno.test("a lost connection is found also when a rank that did not need it is done", () => {
+  const done = rank(0, { exitCode: 0, endedMs: 20_000 });
+  const two = [rank(1, { idleMs: 10_000, activity: waits(2, 6) }), rank(2, { idleMs: 10_000, activity: waits(1, 5) })];
+  assert.deepEqual(findStuck([done, ...two], OPTIONS), { rank: 2, how: "cut off" });
 });

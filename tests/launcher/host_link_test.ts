@@ -180,3 +180,22 @@ Deno.test("with a range of hosts, one that comes later joins in the next generat
   const both = { generation: 1, nodes: [0, 1] };
   assert.deepEqual(await Promise.all([zero.meet(1), joining]), [both, both]);
 });
+
+Deno.test("a host that is gone before it first shows that it lives is lost, too", async () => {
+  const { all } = links(2, 40);
+  const zero = all[0].begin({ generation: 0, nodes: [0, 1] });
+  assert.match(await zero.failedElsewhere, /node rank 1 .*does not answer any more/);
+  await zero.settle(failed(0, "RankFailedError"));
+  await all[0][Symbol.asyncDispose]();
+});
+
+Deno.test("a stop on one host is a stop on all, whatever the ranks that were told of it threw", async () => {
+  const { all } = links(2);
+  const [zero, one] = begin(all);
+  const stopped: Outcome & { signal: string } = { exitCode: 143, category: "stopped", signal: "SIGTERM" };
+  const outcomes = await Promise.all([zero.settle(failed(0, "RankFailedError")), one.settle(stopped)]);
+  for (const { exitCode, category, cause } of outcomes) {
+    assert.deepEqual([exitCode, category, cause], [143, "stopped", undefined]);
+  }
+  await end(all);
+});

@@ -117,3 +117,10 @@ Deno.test("a clock that somebody set does not change which error was first", () 
   ]);
   assert.equal(outcomeOf({ processes, errors, reason: FAILURE, stoppedMs: 5 }).cause?.rank, 1);
 });
+
+Deno.test("a rank whose kill ended the run is its cause, also if both happened in the same moment", () => {
+  const processes = run({ code: 137, signal: "SIGKILL", atMs: 5 }, { code: 1, atMs: 6 });
+  const errors = new Map([thrown(1, "RankFailedError", 6)]);
+  const { exitCode, cause } = outcomeOf({ processes, errors, reason: FAILURE, stoppedMs: 5 });
+  assert.deepEqual([exitCode, cause?.rank], [137, 0]);
+});

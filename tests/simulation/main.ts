@@ -1,5 +1,5 @@
 /**
- * `deno task test:simulation [collectives] [--seeds 1000] [--first 1] [--ranks N] [--seed N]`: many worlds, drawn at random;
+ * `deno task test:simulation [collectives] [runs] [--seeds 1000] [--first 1] [--ranks N] [--seed N]`: many worlds, drawn at random;
  * `--seed` replays one and prints a trace. Exits with 1 if anything is wrong.
  */
 import { parseArgs } from "node:util";
