@@ -125,9 +125,10 @@ export class GenerationLink {
 
   /** Waits for the keys as long as all hosts live: what their ranks do, they watch themselves. @throws CommTimeoutError once a host is lost */
   async #waitWhileAllLive(keys: string[]): Promise<Uint8Array[]> {
-    const { store, heartbeatMs } = this.#options;
+    const { store, heartbeatMs, nodes, lost } = this.#options;
     for (;;) {
-      if (this.#told?.lost !== undefined) throw gone();
+      // Not what was told first: a host may be lost after another failure.
+      if (nodes.some((node) => lost.has(node))) throw gone();
       try {
         return await store.wait(keys, { timeoutMs: heartbeatMs });
       } catch (error) {
@@ -160,7 +161,9 @@ export class GenerationLink {
         const told = node === 0 ? await this.#lookAround(seen, beat) : undefined;
         if (told) {
           await this.#publish(told);
-          return hear(told);
+          hear(told);
+          // While the hosts come to an end for one that joins, another may be lost.
+          if (told.lost !== undefined) return;
         }
       } catch (error) {
         if (this.#ending.signal.aborted) return;
@@ -185,7 +188,7 @@ export class GenerationLink {
         return { node, lost: other, message: `${this.#named(other)} does not answer any more` };
       }
     }
-    for (const other of joiners) {
+    for (const other of this.#told ? [] : joiners) {
       const wish = await within(store.get(this.#options.wishKey(other)), heartbeatMs, this.#options.clock);
       if (wish && await this.#options.welcomes(other, wish)) {
         return { node, joins: other, message: `the host with node rank ${other} joins` };

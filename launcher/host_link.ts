@@ -102,6 +102,8 @@ export class HostLink implements AsyncDisposable {
       const { nodes, hosts, problem } = await this.#decision(next, signal);
       if (problem !== undefined) throw new RangeError(problem);
       this.#met = nodes;
+      // Who was lost and takes part again is back.
+      for (const node of nodes) this.#lost.delete(node);
       this.#hosts = new Map(nodes.map((node, i) => [node, hosts[i]]));
       if (nodes.includes(nodeRank)) return { generation: next, nodes };
     }

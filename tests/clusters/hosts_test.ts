@@ -117,5 +117,26 @@ Deno.test({
           }
         }),
     );
+
+    await t.step(
+      "a host that was cut off comes back, joins the run that went on without it, and ends with it",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(2, FAR);
+          const run = { network, hosts: "1:2", keyFile: `${folder}/run.key` };
+          const train = ["--heartbeat-timeout", "2", "--max-restarts", "1", "--devices", "1", TRAIN, "100000", "2"];
+          await using zero = network.launch(0, [...on(0, run), ...train]);
+          await using one = network.launch(1, [...on(1, run), ...train]);
+          await zero.until(/\[rank 0\] at step 2/);
+          await network.cut(1);
+          await zero.until(/the hosts have changed: starting again with those that are there/);
+          await network.cut();
+          // With two ranks again.
+          await zero.until(/\[rank 0\] at step 2[^]*\[rank 0\] at step 2/);
+          zero.kill("SIGTERM");
+          for (const { code, stderr } of [await zero.end(), await one.end()]) assert.equal(code, 143, stderr);
+          assert.match(one.stderr, /^weft: restart 1 of 1/m);
+        }),
+    );
   },
 });

@@ -97,6 +97,28 @@ Deno.test("a host that does not show that it lives is lost, and the run ends for
   await all[0][Symbol.asyncDispose]();
 });
 
+Deno.test("a host that is lost after another failure was told does not keep the others from coming to an end", async () => {
+  const { all, store } = links(2, 40);
+  const zero = all[0].begin({ generation: 0, nodes: [0, 1] });
+  await store.add("launcher/0/alive/1", 1);
+  await zero.tell("rank 0 was killed");
+  const { exitCode, category } = await zero.settle(failed(0));
+  assert.deepEqual([exitCode, category], [69, "infrastructure"]);
+  await all[0][Symbol.asyncDispose]();
+});
+
+Deno.test("a host that was lost and meets the others again takes part like any", async () => {
+  const { all, store } = links(2, 40);
+  const zero = all[0].begin({ generation: 0, nodes: [0, 1] });
+  await store.add("launcher/0/alive/1", 1);
+  await zero.failedElsewhere;
+  await zero.settle(failed(0, "RankFailedError"));
+  const meetings = await Promise.all(all.map((link) => link.meet(1)));
+  const outcomes = await Promise.all(all.map((link, i) => link.begin(meetings[i]).settle(FINISHED)));
+  assert.deepEqual(outcomes.map(({ exitCode }) => exitCode), [0, 0]);
+  await end(all);
+});
+
 Deno.test("a store that does not answer means that the host with it is lost", async () => {
   const silent = new Proxy(new MemoryStore(), {
     get(target, name) {
