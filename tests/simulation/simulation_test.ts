@@ -13,6 +13,12 @@ for (const [name, count] of Object.entries(SEEDS)) {
   });
 }
 
+Deno.test("512 ranks meet, and those that live on know which one left", async () => {
+  const { what, problems } = await simulations.collectives(21, { worldSize: 512 });
+  assert.match(what, /^512 ranks.*"leave"/);
+  assert.deepEqual(problems, []);
+});
+
 Deno.test("the same seed gives the same run, event for event", async () => {
   const traceOf = async () => {
     const lines: string[] = [];
