@@ -9,7 +9,14 @@ import { GradientReducer, type Ranks } from "./gradient_reducer.ts";
 import { MeanExchange } from "./mean_exchange.ts";
 import { checkSameModel } from "./same_model.ts";
 import type { RankFlags } from "./rank_flags.ts";
-import { type ModuleSynchronizer, noSynchronization, type Strategy, type Synchronizer } from "./strategy.ts";
+import {
+  type ModuleSynchronizer,
+  noSynchronization,
+  type ProcessGroupChoice,
+  type ProcessGroupName,
+  type Strategy,
+  type Synchronizer,
+} from "./strategy.ts";
 
 /** Options of {@linkcode DDPStrategy}. */
 export interface DDPStrategyOptions {
@@ -24,6 +31,13 @@ export interface DDPStrategyOptions {
    * bucket so that none overflows, `"bf16"` keeps 8 bits. Default: none, float32.
    */
   gradientCompression?: HalfFormat;
+  /**
+   * What reduces the gradients: `"zeromq"`, or `"tensorflow"`, TensorFlow's distributed runtime (a ring over gRPC; NCCL on GPUs), which needs the accelerator
+   * `cpu` or `cuda` and TensorFlow's library. docs/collectives.md tells which to choose. Default: `"zeromq"`.
+   */
+  processGroup?: ProcessGroupName;
+  /** Lets TensorFlow's servers, which encrypt nothing and ask nobody who he is, listen to other hosts. Default: false: runs on several hosts are refused. */
+  allowUnencrypted?: boolean;
 }
 
 /**
@@ -41,16 +55,22 @@ export interface DDPStrategyOptions {
 export class DDPStrategy implements Strategy {
   readonly name: string;
   readonly splitsBatch: boolean;
+  readonly processGroup: ProcessGroupChoice;
   readonly #capBytes: number;
   readonly #firstCapBytes: number;
   readonly #compression: HalfFormat | undefined;
 
-  /** @throws RangeError if a bucket size is not a positive number; TypeError for an unknown option or compression */
+  /** @throws RangeError if a bucket size is not a positive number; TypeError for an unknown option, compression or process group */
   constructor(options: DDPStrategyOptions = {}) {
     rejectUnknownOptions("DDPStrategy", options, [
-      ...["bucketCapMiB", "firstBucketCapMiB", "splitBatch", "gradientCompression"],
+      ...["bucketCapMiB", "firstBucketCapMiB", "splitBatch", "gradientCompression", "processGroup"],
+      "allowUnencrypted",
     ]);
     this.#compression = compression(options.gradientCompression);
+    this.processGroup = {
+      name: processGroup(options.processGroup),
+      allowsUnencrypted: options.allowUnencrypted ?? false,
+    };
     this.splitsBatch = options.splitBatch ?? false;
     this.name = this.splitsBatch ? "dp" : "ddp";
     this.#capBytes = bytes("bucketCapMiB", options.bucketCapMiB ?? 25);
@@ -97,4 +117,9 @@ function compression(given: HalfFormat | undefined): HalfFormat | undefined {
   throw new TypeError(
     `\`gradientCompression\` must be "fp16" or "bf16", or left out for none, but got ${JSON.stringify(given)}`,
   );
+}
+
+function processGroup(given: ProcessGroupName = "zeromq"): ProcessGroupName {
+  if (given === "zeromq" || given === "tensorflow") return given;
+  throw new TypeError(`\`processGroup\` must be "zeromq" or "tensorflow", but got ${JSON.stringify(given)}`);
 }

@@ -6,11 +6,23 @@ import type { tf } from "../runtime/tensor/tf.ts";
 /** Names a user may give instead of a strategy object. */
 export type StrategyName = "auto" | "single_device" | "ddp" | "dp";
 
+/** What reduces arrays between ranks: Weft's own algorithms over ZeroMQ, or TensorFlow's distributed runtime. */
+export type ProcessGroupName = "zeromq" | "tensorflow";
+
+/** A process group and what it is allowed. */
+export interface ProcessGroupChoice {
+  readonly name: ProcessGroupName;
+  /** Whether arrays may travel between hosts unencrypted. */
+  readonly allowsUnencrypted: boolean;
+}
+
 /** What is synchronised between ranks, and when. A description: it becomes live when {@linkcode Strategy.connect} gives it its ranks. */
 export interface Strategy {
   readonly name: string;
   /** True if a loader's batch size is the batch of all ranks together, each taking its share; false if it is each rank's own. */
   readonly splitsBatch: boolean;
+  /** What carries the gradients. Default: ZeroMQ. */
+  readonly processGroup?: ProcessGroupChoice;
   /** Binds the strategy to the ranks that train together. */
   connect(group: ProcessGroup, flags: RankFlags): Synchronizer;
 }

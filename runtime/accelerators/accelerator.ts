@@ -1,3 +1,4 @@
+import type { StartReduceEngine } from "../comm/reduce_engine.ts";
 import type { PrecisionInUse } from "../precision/precision_in_use.ts";
 import type { Precision } from "../precision/precision.ts";
 
@@ -39,4 +40,9 @@ export interface LoadedAccelerator extends Disposable {
   readonly description: string;
   /** Computes in one of the accelerator's precisions until the result is disposed of. Missing where that is `32-true` alone. */
   usePrecision?(precision: Precision): PrecisionInUse;
+  /**
+   * What starts its engine's own way of reducing arrays between ranks. Missing where it has none.
+   * @param address where other hosts reach this one, if there are others
+   */
+  reduceEngine?(address?: string): StartReduceEngine;
 }

@@ -25,12 +25,13 @@ function sameType<T extends NumberArray>(like: T, bytes: Uint8Array): T {
 /**
  * Resolves when every rank has called it. Dissemination: in round k every rank hears from the one 2^k before it; log2(n)
  * rounds of one empty frame (Hensgen, Finkel and Manber, 1988).
+ * @param firstStep default: the steps of a barrier that ends a collective
  */
-export async function barrier(exchange: Exchange): Promise<void> {
+export async function barrier(exchange: Exchange, firstStep = BARRIER_STEP): Promise<void> {
   const { rank, worldSize } = exchange;
   for (let distance = 1, round = 0; distance < worldSize; distance *= 2, round++) {
-    exchange.send((rank + distance) % worldSize, BARRIER_STEP + round);
-    await exchange.receive((rank - distance + worldSize) % worldSize, BARRIER_STEP + round);
+    exchange.send((rank + distance) % worldSize, firstStep + round);
+    await exchange.receive((rank - distance + worldSize) % worldSize, firstStep + round);
   }
 }
 

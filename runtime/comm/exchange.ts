@@ -156,6 +156,48 @@ export class Exchange {
     }
   }
 
+  /**
+   * Waits for work that something else does on all ranks at once, and ends it when a rank fails, the time is over or the collective is called off.
+   * @param cancel makes `work` settle soon
+   */
+  async during<T>(work: Promise<T>, cancel: (reason: Error) => void): Promise<T> {
+    this.#watch?.waitsFor(-1);
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+      this.#transport.wake();
+    });
+    try {
+      await this.#attend(() => isDone);
+      // Work that breaks off here because a rank died: who that was is told by those who watch, a moment later.
+      const until = this.#clock.now() + CONSULT_MS;
+      await done.catch(() => this.#attend(() => this.#clock.now() >= until));
+    } catch (error) {
+      cancel(error as Error);
+      await done.catch(() => {});
+      throw error;
+    }
+    return await done;
+  }
+
+  /** Keeps what comes for the next collective, and throws what ends this one, until `isOver`. */
+  async #attend(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      this.#checkAbort();
+      this.#checkLeft();
+      const payload = this.#take();
+      if (payload) this.#early.keep(this.arrived, payload);
+      else if (this.#disagrees) await this.#consult();
+      else if (this.#clock.now() >= this.#deadline) await this.#giveUp();
+      else await this.#transport.wait(Math.min(this.#deadline - this.#clock.now(), WATCH_MS));
+    }
+  }
+
+  #checkLeft(): void {
+    const deserter = this.#rollCall.deserter(this.#sequence);
+    if (deserter) throw this.#leftError(deserter.rank, deserter.finished);
+  }
+
   /** Tells the others that this rank failed. Their collectives reject, and from now on this rank's do. */
   async abort(reason: Error, lingerMs = 1000): Promise<void> {
     if (!this.#closing) {
@@ -296,8 +338,7 @@ export class Exchange {
     for (;;) {
       this.#checkAbort();
       if (this.#disagrees) await this.#consult();
-      const deserter = this.#rollCall.deserter(this.#sequence);
-      if (deserter) throw this.#leftError(deserter.rank, deserter.finished);
+      this.#checkLeft();
       const now = this.#clock.now();
       if (now >= this.#deadline) await this.#giveUp();
       if (now - this.#lastBreath > BREATH_MS) await this.#breathe();

@@ -6,6 +6,7 @@ import { meetRanks } from "./meet_ranks.ts";
 import { openInbox } from "./inbox.ts";
 import { posixSharedMemory } from "./posix_shared_memory.ts";
 import type { ProcessGroup } from "./process_group.ts";
+import type { StartReduceEngine } from "./reduce_engine.ts";
 import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
 
@@ -36,6 +37,8 @@ export interface JoinOptions
    * Default: the system's folder for temporary files; also if the name would be too long for a socket.
    */
   socketFolder?: string;
+  /** Starts what reduces in place of the group's own algorithms, on every rank the same. Default: there is nothing. */
+  engine?: StartReduceEngine;
   /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
   firstWaitUs?: number;
 }

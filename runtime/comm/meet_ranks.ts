@@ -3,6 +3,7 @@ import { CommTimeoutError } from "../core/errors.ts";
 import type { BoundInbox, Endpoints } from "./inbox.ts";
 import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
 import type { ProcessGroup } from "./process_group.ts";
+import type { StartReduceEngine } from "./reduce_engine.ts";
 import type { SharedMemory } from "./shared_memory.ts";
 import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
@@ -21,6 +22,8 @@ export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "t
   machine: string;
   /** Used if all ranks are on one machine and have it. Default: there is none. */
   sharedMemory?: SharedMemory;
+  /** Starts what reduces in place of the group's own algorithms. Default: there is nothing. */
+  engine?: StartReduceEngine;
 }
 
 /** What a rank tells the others about itself. */
@@ -55,6 +58,7 @@ export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
     try {
       // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
       await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - clock.now()), signal });
+      if (options.engine) await group.startEngine(options.engine);
     } catch (error) {
       await group[Symbol.asyncDispose]();
       throw error;

@@ -11,6 +11,7 @@ import {
   type RootOptions,
   segmentOf,
 } from "./process_group.ts";
+import type { ReduceEngine, StartReduceEngine } from "./reduce_engine.ts";
 import { SharedArena } from "./shared_arena.ts";
 import type { SharedMemory } from "./shared_memory.ts";
 import { sharedReduce } from "./shared_reduce.ts";
@@ -19,6 +20,8 @@ import type { Transport } from "./transport.ts";
 
 /** The most bytes of one rank that all-gather takes. */
 const MAX_GATHER_BYTES = 4 * 1024 ** 3;
+/** The first step of the barrier that lets an engine begin. */
+const OPENING_STEP = 0;
 
 /** Options of {@linkcode TransportGroup}. */
 export interface TransportGroupOptions extends ExchangeOptions {
@@ -45,6 +48,7 @@ export class TransportGroup implements ProcessGroup {
   readonly #chunkBytes: number;
   readonly #sharedFromBytes: number;
   readonly #arena: SharedArena | undefined;
+  #engine: ReduceEngine | undefined;
 
   /** @param transport owned from now on */
   constructor(transport: Transport, options: TransportGroupOptions = {}) {
@@ -63,6 +67,20 @@ export class TransportGroup implements ProcessGroup {
       });
     }
     this.#exchange = new Exchange(transport, options);
+  }
+
+  /**
+   * Lets an engine reduce what it takes from now on. Every rank calls it, before anything is reduced. Everything else stays the transport's: what ranks tell
+   * each other, and whether they agree.
+   * @throws what `start` throws, after the other ranks were told; the group is of no use then
+   */
+  async startEngine(start: StartReduceEngine): Promise<void> {
+    try {
+      this.#engine = await start(this);
+    } catch (error) {
+      await this.abort(error as Error);
+      throw error;
+    }
   }
 
   allReduce<T extends NumberArray>(data: T, options: ReduceOptions = {}): Promise<T> {
@@ -138,13 +156,19 @@ export class TransportGroup implements ProcessGroup {
 
   async abort(reason: Error): Promise<void> {
     await this.#exchange.abort(reason);
-    this.#arena?.close();
+    this.#closeHelpers();
   }
 
   /** Leaves the group. Collectives that still wait reject; what was sent to others still reaches them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#exchange.close();
+    this.#closeHelpers();
+  }
+
+  #closeHelpers(): void {
     this.#arena?.close();
+    this.#engine?.close();
+    this.#engine = undefined;
   }
 
   async #gatherObjects(
@@ -165,8 +189,14 @@ export class TransportGroup implements ProcessGroup {
   }
 
   async #reduce(exchange: Exchange, data: NumberArray, options: { op: ReduceOp; gather: boolean }): Promise<void> {
-    const { op, gather } = options, arena = this.#arena, size = data.byteLength;
-    if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
+    const { op, gather } = options, arena = this.#arena, engine = this.#engine, size = data.byteLength;
+    if (engine && size > 0 && engine.takes(data)) {
+      // All are there and agree, so that the engine, which could not say who is missing, waits for nobody.
+      await barrier(exchange, OPENING_STEP);
+      await exchange.during(engine.allReduce(data, op), (reason) => engine.cancel(reason));
+      // A rank that has its result and leaves must not take with it what another still reads.
+      await barrier(exchange);
+    } else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
       await sharedReduce(exchange, arena, { data, op, gather });
     } else if (size <= this.#smallBytes) await allReduceSmall(exchange, data, op);
     else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather });

@@ -85,7 +85,8 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
   const precisionInUse = undo.use(loaded.usePrecision?.(precision) ?? fullPrecision);
   if (precision === "16-mixed") info("Using 16-bit Automatic Mixed Precision (AMP)");
   if (precision === "bf16-mixed") info("Using bfloat16 Automatic Mixed Precision (AMP)");
-  const { group, store } = await meet(settings, cluster, undo);
+  const engine = cluster.worldSize > 1 ? reduceEngine(strategy, { loaded, cluster }) : undefined;
+  const { group, store } = await meet(settings, { cluster, engine }, undo);
   if (cluster.worldSize > 1) {
     forkRandom(cluster.rank);
     info(
@@ -113,7 +114,7 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
 
 async function meet(
   settings: Settings,
-  cluster: ClusterInfo,
+  { cluster, engine }: { cluster: ClusterInfo; engine: ReturnType<typeof reduceEngine> },
   undo: AsyncDisposableStack,
 ): Promise<Pick<RankContext, "group" | "store">> {
   if (cluster.worldSize === 1) return { group: joinMemoryGroup(1)[0], store: undefined };
@@ -125,15 +126,17 @@ async function meet(
   const runKey = await readRunKey(settings);
   if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port, runKey }));
   const store = undo.use(await connectStore({ address, port, timeoutMs, runKey }));
+  const host = await hostAddress(store, cluster);
   const group = await joinProcessGroup({
     store,
+    engine: engine?.(host),
     rank: cluster.rank,
     worldSize: cluster.worldSize,
     runId: cluster.runId,
     generation: cluster.generation,
     timeoutMs,
     socketFolder: settings.socketFolder,
-    host: await hostAddress(store, cluster),
+    host,
     runKey,
     watch: groupWatch,
     collectiveTimeoutMs: settings.timeoutSeconds === undefined ? undefined : settings.timeoutSeconds * 1000,
@@ -149,4 +152,26 @@ async function hostAddress(store: ConnectedStore, cluster: ClusterInfo): Promise
   const address = await store.ownAddress();
   // A host may know itself by a loopback address under its own name. The others know it by that name.
   return isLoopback(address) ? cluster.mainAddress : address;
+}
+
+/** What reduces arrays in place of the process group's own algorithms, if the strategy asks for it. @throws Error if it cannot be had here */
+function reduceEngine(
+  strategy: Strategy,
+  { loaded, cluster }: { loaded: LoadedAccelerator; cluster: ClusterInfo },
+): LoadedAccelerator["reduceEngine"] {
+  const { processGroup } = strategy;
+  if (processGroup?.name !== "tensorflow") return undefined;
+  if (!loaded.reduceEngine) {
+    throw new Error(
+      '`processGroup: "tensorflow"` needs TensorFlow, but the accelerator in use is ' + loaded.description +
+        ': run `deno task setup` and choose `accelerator: "cpu"` or `"cuda"`, or leave `processGroup` out',
+    );
+  }
+  if (!isLoopback(cluster.mainAddress) && !processGroup.allowsUnencrypted) {
+    throw new Error(
+      `\`processGroup: "tensorflow"\` sends gradients between hosts (${cluster.mainAddress}) unencrypted, and whoever reaches its ports can run code: ` +
+        "leave `processGroup` out, or allow it with `allowUnencrypted: true` where the network is yours alone",
+    );
+  }
+  return loaded.reduceEngine;
 }

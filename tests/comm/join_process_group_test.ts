@@ -2,32 +2,15 @@ import assert from "node:assert/strict";
 import { type JoinOptions, joinProcessGroup } from "../../runtime/comm/join_process_group.ts";
 import { MemoryStore } from "../../runtime/comm/memory_store.ts";
 import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
-import { StoreServer } from "../../runtime/comm/store_server.ts";
 import { CommTimeoutError } from "../../runtime/core/errors.ts";
 import { CASES } from "./process_group_suite.ts";
+import { inProcesses } from "./rank_processes.ts";
 
 interface Told {
   name: string;
   message: string;
   facts?: { rank: number };
   later?: Told;
-}
-
-/** Runs a rank in each of so many processes; returns what they printed. */
-async function inProcesses(
-  worldSize: number,
-  task: { scene?: string; options?: object },
-): Promise<Record<string, unknown>[]> {
-  await using server = await StoreServer.listen();
-  const worker = new URL("./process_group_worker.ts", import.meta.url).pathname;
-  const runs = Array.from({ length: worldSize }, async (_, rank) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", worker, ...[server.port, rank, worldSize].map(String), JSON.stringify(task)],
-    }).output();
-    assert.equal(code, 0, `rank ${rank}: ${new TextDecoder().decode(stderr)}`);
-    return JSON.parse(new TextDecoder().decode(stdout));
-  });
-  return await Promise.all(runs);
 }
 
 /** Joins all ranks in this process, over sockets. */

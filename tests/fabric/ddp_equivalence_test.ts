@@ -1,40 +1,5 @@
 import assert from "node:assert/strict";
-
-interface Run {
-  losses: number[];
-  weights: number[];
-  /** Whether all ranks ended with the same bytes. */
-  same: boolean;
-}
-
-const root = new URL("../../", import.meta.url);
-
-/** Trains in `ranks` processes and returns what they came to. */
-async function train(
-  ranks: number,
-  options: { optimizer: string; batchSize: number; strategy: string; steps: number },
-): Promise<Run> {
-  const output = await Deno.makeTempFile({ suffix: ".json" });
-  try {
-    const { optimizer, batchSize, strategy, steps } = options;
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-A", "launcher/main.ts", "--devices", String(ranks), "tests/fabric/scripts/train_mlp.ts"],
-        ...[optimizer, String(batchSize), strategy, String(steps), output],
-      ],
-      cwd: root,
-    }).output();
-    assert.ok(success, new TextDecoder().decode(stderr));
-    return JSON.parse(await Deno.readTextFile(output));
-  } finally {
-    await Deno.remove(output);
-  }
-}
-
-function furthest(a: readonly number[], b: readonly number[]): number {
-  assert.equal(a.length, b.length);
-  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
-}
+import { furthest, train } from "./train_mlp.ts";
 
 Deno.test("two ranks with batch 50 end with the weights of one with batch 100, after 200 steps of SGD", async () => {
   const one = await train(1, { optimizer: "sgd", batchSize: 100, strategy: "ddp", steps: 200 });

@@ -80,11 +80,13 @@ async function load(kind: "cpu" | "cuda", options: LoadOptions): Promise<LoadedA
 }
 
 async function start(kind: "cpu" | "cuda", options: LoadOptions): Promise<LoadedAccelerator> {
-  const [{ startTensorflow }, { BACKEND_NAME, installBackend }, { usePrecision }] = await Promise.all([
-    import("./start.ts"),
-    import("./backend.ts"),
-    import("./mixed_precision.ts"),
-  ]);
+  const [{ startTensorflow }, { BACKEND_NAME, installBackend }, { usePrecision }, { startReduceEngine }] = await Promise
+    .all([
+      import("./start.ts"),
+      import("./backend.ts"),
+      import("./mixed_precision.ts"),
+      import("./reduce_engine.ts"),
+    ]);
   const started = await startTensorflow(kind, options);
   try {
     await installBackend(started.binding);
@@ -100,6 +102,8 @@ async function start(kind: "cpu" | "cuda", options: LoadOptions): Promise<Loaded
       intraOpThreads === 1 ? "" : "s"
     })`,
     usePrecision: (precision) => usePrecision(started.binding, precision),
+    reduceEngine: (address) => (group) =>
+      startReduceEngine({ library: started.binding.library, config: started.config }, group, { address }),
     [Symbol.dispose]() {},
   };
 }

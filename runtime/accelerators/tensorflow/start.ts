@@ -4,6 +4,7 @@ import { tensorflowConfiguration } from "../../tensorflow_library/configure.ts";
 import { findLibrary } from "../../tensorflow_library/find_library.ts";
 import type { LoadOptions } from "../accelerator.ts";
 import { TensorflowBinding } from "./binding.ts";
+import type { ConfigProtoOptions } from "./config_proto.ts";
 import { createContext } from "./context.ts";
 import { openLibrary } from "./open_library.ts";
 import { Status } from "./status.ts";
@@ -13,6 +14,8 @@ export interface StartedTensorflow {
   readonly binding: TensorflowBinding;
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
+  /** What the context was made with. */
+  readonly config: ConfigProtoOptions;
   /** The folder of the library. */
   readonly directory: string;
 }
@@ -33,17 +36,16 @@ export async function startTensorflow(kind: "cpu" | "cuda", options: LoadOptions
   const opened = openLibrary(library.directory, { before: kind === "cuda" ? cudaLibraries(library.directory) : [] });
   const { intraOpThreads, interOpThreads } = threads(localWorldSize);
   const status = new Status(opened.api);
-  const context = createContext(opened.api, status, {
-    intraOpThreads,
-    interOpThreads,
-    gpu: kind === "cuda" ? visibleGpu(deviceIndex) : undefined,
-  });
+  const gpu = kind === "cuda" ? visibleGpu(deviceIndex) : undefined;
+  const config = { intraOpThreads, interOpThreads, gpu };
+  const context = createContext(opened.api, status, config);
   // From here on what goes wrong is thrown, and a line for every op that fails would say it again.
   opened.setLogLevel("errors");
   return {
     binding: new TensorflowBinding(opened, status, context),
     intraOpThreads,
     interOpThreads,
+    config,
     directory: library.directory,
   };
 }

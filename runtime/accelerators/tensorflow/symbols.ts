@@ -4,7 +4,7 @@ const OUTPUT = { struct: ["pointer", "i32"] } as const;
 
 /**
  * The functions of TensorFlow's C API that are called, by their declarations in tensorflow/c/c_api.h, tf_tensor.h, tf_status.h,
- * tf_tstring.h, c_api_function.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset`).
+ * tf_tstring.h, c_api_function.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset` and what concerns collectives).
  */
 export const SYMBOLS = {
   TF_Version: { parameters: [], result: P },
@@ -12,6 +12,7 @@ export const SYMBOLS = {
   TF_DeleteStatus: { parameters: [P], result: V },
   TF_GetCode: { parameters: [P], result: I },
   TF_Message: { parameters: [P], result: P },
+  TF_SetStatus: { parameters: [P, I, B], result: V },
 
   TFE_NewContextOptions: { parameters: [], result: P },
   TFE_ContextOptionsSetConfig: { parameters: [P, B, Z, P], result: V },
@@ -48,6 +49,10 @@ export const SYMBOLS = {
   TFE_DeleteOp: { parameters: [P], result: V },
   TFE_OpAddInput: { parameters: [P, P, P], result: V },
   TFE_Execute: { parameters: [P, B, B, P], result: V },
+  // The same on a thread of its own: an op that waits for other processes.
+  TFE_ExecuteLater: { name: "TFE_Execute", parameters: [P, B, B, P], result: V, nonblocking: true },
+  TFE_EnableCollectiveOps: { parameters: [P, B, Z, P], result: V },
+  TFE_AbortCollectiveOps: { parameters: [P, P], result: V },
   TFE_OpSetAttrType: { parameters: [P, B, I], result: V },
   TFE_OpSetAttrInt: { parameters: [P, B, L], result: V },
   TFE_OpSetAttrIntList: { parameters: [P, B, B, I], result: V },

@@ -76,3 +76,18 @@ export function readHandle(
     api.TF_DeleteTensor(tensor);
   }
 }
+
+/** Copies the numbers that a handle holds into an array of their type and number. Waits until they are computed. */
+export function copyHandle(api: Api, status: Status, handle: Deno.PointerValue, target: NumericArray): void {
+  const tensor = api.TFE_TensorHandleResolve(handle, status.pointer);
+  status.check("cannot read a tensor");
+  try {
+    const bytes = Number(api.TF_TensorByteSize(tensor));
+    if (bytes !== target.byteLength) {
+      throw new RangeError(`a tensor of ${bytes} bytes does not fit ${target.byteLength}`);
+    }
+    if (bytes > 0) Deno.UnsafePointerView.copyInto(api.TF_TensorData(tensor)!, target);
+  } finally {
+    api.TF_DeleteTensor(tensor);
+  }
+}

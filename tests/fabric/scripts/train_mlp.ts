@@ -1,13 +1,16 @@
 /**
  * A rank of the equivalence test: trains the reference perceptron for some steps and writes losses and weights to a file.
- * Arguments: optimizer (sgd, adam), batch size of a rank or of all ranks, strategy (ddp, dp), steps, output file.
+ * Arguments: optimizer (sgd, adam), batch size of a rank or of all ranks, strategy (ddp, dp), steps, output file, and
+ * for TensorFlow's accelerator what reduces the gradients (zeromq, tensorflow).
  */
-import { crossEntropy, DataLoader, Fabric, MNIST, seed_everything, tf } from "../../../mod.ts";
+import { crossEntropy, DataLoader, DDPStrategy, Fabric, MNIST, seed_everything, tf } from "../../../mod.ts";
 
-const [optimizerName, batchSize, strategy, steps, output] = Deno.args;
+const [optimizerName, batchSize, strategy, steps, output, processGroup] = Deno.args;
 
 seed_everything(42, { verbose: false });
-const fabric = new Fabric({ accelerator: "wasm", strategy: strategy as "ddp" });
+const fabric = processGroup
+  ? new Fabric({ accelerator: "cpu", strategy: new DDPStrategy({ processGroup: processGroup as "zeromq" }) })
+  : new Fabric({ accelerator: "wasm", strategy: strategy as "ddp" });
 await fabric.launch();
 const train = fabric.setupDataloaders(
   new DataLoader(await MNIST.load({ train: true }), { batchSize: Number(batchSize), shuffle: true }),
