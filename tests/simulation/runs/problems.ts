@@ -18,8 +18,7 @@ export function problemsOf(run: SimulatedRun): string[] {
   for (const host of hosts) {
     if (!host.isDone) problems.push(`the launcher of ${host.launcher.host} hangs`);
     // A host that comes when the run is over finds nobody.
-    const isLate = fault?.kind === "late" || fault?.kind === "gone" || fault?.kind === "cut off" ||
-      fault?.kind === "term";
+    const isLate = fault !== undefined && "node" in fault && (fault.kind !== "pause" || plan.minNodes < plan.numNodes);
     if (host.error && !(isLate && /CommTimeoutError|store/.test(String(host.error)))) {
       problems.push(`the launcher of ${host.launcher.host} fails: ${host.error}`);
     }
