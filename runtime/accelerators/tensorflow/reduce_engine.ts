@@ -54,6 +54,8 @@ export async function startReduceEngine(
   const port = freePort();
   const host = address ?? "127.0.0.1";
   const addresses = await group.allGatherObjects(`${host.includes(":") ? `[${host}]` : host}:${port}`);
+  // gRPC would send what goes to the other ranks to the proxy that `http_proxy` names, and wait for it forever.
+  Deno.env.set("no_grpc_proxy", addresses.map((other) => other.replace(/:\d+$/, "")).join(","));
   const status = new Status(library.api);
   const context = createContext(library.api, status, config);
   try {

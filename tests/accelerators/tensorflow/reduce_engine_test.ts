@@ -22,6 +22,11 @@ for (const worldSize of [2, 3]) {
   });
 }
 
+tensorflowTest("a proxy that the environment names does not come between ranks", async () => {
+  const results = await inProcesses(2, { engine, env: { http_proxy: "http://127.0.0.1:9" } });
+  for (const result of results) assert.deepEqual(Object.keys(result), Object.keys(CASES));
+});
+
 tensorflowTest("ranks that disagree learn who called what before TensorFlow is asked", async () => {
   const scene = "one rank calls something else";
   for (const result of await inProcesses(2, { engine, scene })) {
