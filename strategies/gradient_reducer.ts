@@ -6,6 +6,7 @@ import { tf } from "../runtime/tensor/tf.ts";
 import type { Bucket } from "./bucket_plan.ts";
 import type { MeanExchange } from "./mean_exchange.ts";
 import { RankFlags } from "./rank_flags.ts";
+import type { SampleShare } from "./rank_samples.ts";
 import type { BackwardPass } from "./strategy.ts";
 
 /** Whom gradients are averaged with, and what travels with them. */
@@ -15,11 +16,34 @@ export interface Ranks {
   readonly flags: RankFlags;
 }
 
-/** A bucket's memory: the gradients, then one number a variable that tells whether this rank has a gradient for it; the last bucket ends with the ranks' flags. */
+/**
+ * A bucket's memory: the gradients, then one number a variable that tells whether this rank has a gradient for it. In the first bucket follow the
+ * ranks' numbers of samples, in the last their flags and waits.
+ */
 interface BucketBuffer {
   readonly bucket: Bucket;
   readonly data: Float32Array<ArrayBuffer>;
+  /** The part of `data` with the gradients. */
+  readonly gradients: Float32Array<ArrayBuffer>;
+  readonly samples: Float32Array | undefined;
   readonly flags: Float32Array | undefined;
+  readonly waits: Float32Array | undefined;
+}
+
+function bufferFor(bucket: Bucket, place: { isFirst: boolean; isLast: boolean; worldSize: number }): BucketBuffer {
+  const { isFirst, isLast, worldSize } = place;
+  const own = bucket.length + bucket.slots.length;
+  const samples = isFirst ? worldSize : 0, flags = isLast ? RankFlags.length : 0, waits = isLast ? worldSize : 0;
+  const data = new Float32Array(own + samples + flags + waits);
+  const part = (start: number, length: number) => length > 0 ? data.subarray(start, start + length) : undefined;
+  return {
+    bucket,
+    data,
+    gradients: data.subarray(0, bucket.length),
+    samples: part(own, samples),
+    flags: part(own + samples, flags),
+    waits: part(own + samples + flags, waits),
+  };
 }
 
 /**
@@ -27,6 +51,10 @@ interface BucketBuffer {
  *
  * A bucket leaves as soon as its last gradient is there and all buckets before it have left. A variable that got no gradient
  * is sent as zeros with its flag down, so that plans never differ between ranks; if no rank has one it stays without.
+ *
+ * The mean is that over samples. With as many on every rank that is the mean over the ranks. A rank without any sends zeros, and the mean over
+ * the others follows from the sum. Where ranks have different numbers, which they learn from the first bucket, the buckets travel a second time,
+ * each rank's gradients multiplied by its share of the samples: usually in the last step of an epoch alone.
  */
 export class GradientReducer {
   readonly #ranks: Ranks;
@@ -40,11 +68,10 @@ export class GradientReducer {
     this.#variables = variables;
     // A model without parameters still has flags to carry.
     const carriers = buckets.length > 0 ? buckets : [{ slots: [], length: 0 }];
-    this.#buffers = carriers.map((bucket, index) => {
-      const flags = index === carriers.length - 1 ? RankFlags.length : 0;
-      const data = new Float32Array(bucket.length + bucket.slots.length + flags);
-      return { bucket, data, flags: flags > 0 ? data.subarray(-flags) : undefined };
-    });
+    const { worldSize } = ranks.group;
+    this.#buffers = carriers.map((bucket, index) =>
+      bufferFor(bucket, { isFirst: index === 0, isLast: index === carriers.length - 1, worldSize })
+    );
     for (const [bucketIndex, { slots }] of buckets.entries()) {
       for (const [slot, { variable }] of slots.entries()) {
         this.#placeOf.set(variables[variable], { bucket: bucketIndex, slot });
@@ -85,10 +112,7 @@ export class GradientReducer {
       finish: async () => {
         try {
           launch(this.#buffers.length - 1);
-          for (const [index, reduction] of reductions.entries()) {
-            await reduction;
-            this.#putBack(this.#buffers[index]);
-          }
+          await this.#settle(reductions);
         } finally {
           // A failed reduction leaves others behind that nobody awaits any more.
           await Promise.allSettled(reductions);
@@ -96,6 +120,57 @@ export class GradientReducer {
         }
       },
     };
+  }
+
+  /** Waits for the reductions and puts the mean over the samples in place. */
+  async #settle(reductions: readonly Promise<void>[]): Promise<void> {
+    const waited = this.#ranks.flags.waits.begin();
+    await reductions[0];
+    const { after, again } = this.#readSamples();
+    if (again === undefined) {
+      for (const [index, reduction] of reductions.entries()) {
+        await reduction;
+        this.#putBack(this.#buffers[index], after);
+      }
+      return waited();
+    }
+    await Promise.all(reductions);
+    waited();
+    await this.#inOrder((buffer) => {
+      const reads = this.#readGradients(buffer, again);
+      return this.#ranks.exchange.average(buffer.gradients, {
+        ready: reads.length > 0 ? Promise.all(reads) : undefined,
+      });
+    });
+    for (const buffer of this.#buffers) this.#putBack(buffer, 1);
+  }
+
+  /** Sends all buckets, one after the other, and waits for them. */
+  async #inOrder(send: (buffer: BucketBuffer, index: number) => Promise<void>): Promise<void> {
+    const reductions = this.#buffers.map(send);
+    try {
+      for (const reduction of reductions) await reduction;
+    } finally {
+      await Promise.allSettled(reductions);
+    }
+  }
+
+  #readSamples(): SampleShare {
+    const { group, flags } = this.#ranks;
+    return flags.samples.read(this.#buffers[0].samples!, group.rank);
+  }
+
+  /** What travels behind the gradients of a bucket, besides whether they are there. */
+  #writeTail({ samples, flags, waits }: BucketBuffer): void {
+    const { group, flags: word } = this.#ranks;
+    if (samples) word.samples.write(samples, group.rank);
+    if (flags) word.write(flags);
+    if (waits) word.waits.write(waits, group.rank);
+  }
+
+  #readTail({ flags, waits }: BucketBuffer): void {
+    if (flags) this.#ranks.flags.read(flags);
+    if (waits) this.#ranks.flags.waits.read(waits);
   }
 
   /** The same traffic for a step that is recorded: all buckets leave when the whole backward pass is done, each as one tensor. */
@@ -136,41 +211,60 @@ export class GradientReducer {
     present: readonly boolean[],
   ): Promise<Float32Array<ArrayBuffer>[]> {
     this.#ranks.flags.begin();
-    const reductions = this.#buffers.map(({ bucket, data, flags }, index) => {
-      data.set(arrays[index]);
+    const waited = this.#ranks.flags.waits.begin();
+    await this.#inOrder((buffer, index) => {
+      const { bucket, data, gradients } = buffer;
+      gradients.set(arrays[index]);
       for (const [slot, { variable }] of bucket.slots.entries()) data[bucket.length + slot] = present[variable] ? 1 : 0;
-      if (flags) this.#ranks.flags.write(flags);
+      this.#writeTail(buffer);
       return this.#ranks.exchange.average(data, { exact: data.length - bucket.length });
     });
-    try {
-      for (const reduction of reductions) await reduction;
-    } finally {
-      // A failed reduction leaves others behind that nobody awaits any more.
-      await Promise.allSettled(reductions);
-    }
-    for (const { flags } of this.#buffers) if (flags) this.#ranks.flags.read(flags);
-    return this.#buffers.map(({ bucket, data }) => data.subarray(0, bucket.length));
+    waited();
+    const { after, again } = this.#readSamples();
+    for (const buffer of this.#buffers) this.#readTail(buffer);
+    if (again !== undefined) {
+      await this.#inOrder(({ gradients }, index) => {
+        for (let i = 0; i < gradients.length; i++) gradients[i] = arrays[index][i] * again;
+        return this.#ranks.exchange.average(gradients);
+      });
+    } else if (after !== 1) { for (const { gradients } of this.#buffers) multiply(gradients, after); }
+    return this.#buffers.map(({ gradients }) => gradients);
   }
 
-  #reduce({ bucket, data, flags }: BucketBuffer): Promise<void> {
-    const reads: Promise<void>[] = [];
-    for (const [index, { variable, offset, length }] of bucket.slots.entries()) {
-      const gradient = gradientOf(this.#variables[variable]);
-      data[bucket.length + index] = gradient ? 1 : 0;
-      if (!gradient) data.fill(0, offset, offset + length);
-      else if (tf.getBackend() === "webgpu") {
-        reads.push(gradient.data<"float32">().then((values) => data.set(values, offset)));
-      } else data.set(gradient.dataSync<"float32">(), offset);
+  #reduce(buffer: BucketBuffer): Promise<void> {
+    const { bucket, data } = buffer;
+    for (const [index, { variable }] of bucket.slots.entries()) {
+      data[bucket.length + index] = gradientOf(this.#variables[variable]) ? 1 : 0;
     }
-    if (flags) this.#ranks.flags.write(flags);
+    const reads = this.#readGradients(buffer);
+    this.#writeTail(buffer);
     return this.#ranks.exchange.average(data, {
       exact: data.length - bucket.length,
       ready: reads.length > 0 ? Promise.all(reads) : undefined,
     });
   }
 
-  #putBack({ bucket, data, flags }: BucketBuffer): void {
-    if (flags) this.#ranks.flags.read(flags);
+  /** Puts this rank's gradients, multiplied, into a bucket. Returns what is still under way. */
+  #readGradients({ bucket, data }: BucketBuffer, factor = 1): Promise<void>[] {
+    const reads: Promise<void>[] = [];
+    const put = (values: Float32Array, offset: number) => {
+      data.set(values, offset);
+      if (factor !== 1) multiply(data.subarray(offset, offset + values.length), factor);
+    };
+    for (const { variable, offset, length } of bucket.slots) {
+      const gradient = gradientOf(this.#variables[variable]);
+      if (!gradient) data.fill(0, offset, offset + length);
+      else if (tf.getBackend() === "webgpu") {
+        reads.push(gradient.data<"float32">().then((values) => put(values, offset)));
+      } else put(gradient.dataSync<"float32">(), offset);
+    }
+    return reads;
+  }
+
+  #putBack(buffer: BucketBuffer, factor: number): void {
+    const { bucket, data, gradients } = buffer;
+    this.#readTail(buffer);
+    if (factor !== 1) multiply(gradients, factor);
     for (const [index, { variable: variableIndex, offset, length }] of bucket.slots.entries()) {
       if (data[bucket.length + index] === 0) continue;
       const variable = this.#variables[variableIndex];
@@ -178,4 +272,8 @@ export class GradientReducer {
       setGradient(variable, tf.tensor(data.slice(offset, offset + length), variable.shape, "float32"));
     }
   }
+}
+
+function multiply(values: Float32Array, factor: number): void {
+  for (let i = 0; i < values.length; i++) values[i] *= factor;
 }

@@ -1,3 +1,6 @@
+import { RankSamples } from "./rank_samples.ts";
+import { RankWaits } from "./rank_waits.ts";
+
 /** What a rank may tell the others without a message of its own. */
 export type RankFlag = "stop" | "checkpoint" | "nonFinite";
 
@@ -10,6 +13,10 @@ const FLAGS: readonly RankFlag[] = ["stop", "checkpoint", "nonFinite"];
 export class RankFlags {
   /** How many numbers they take in a bucket. */
   static readonly length = FLAGS.length;
+  /** What travels with them: of how many samples each rank's gradients are. */
+  readonly samples: RankSamples = new RankSamples();
+  /** And how long each rank waited. */
+  readonly waits: RankWaits = new RankWaits();
   readonly #raised = new Set<RankFlag>();
   #agreed: ReadonlySet<RankFlag> = new Set();
 

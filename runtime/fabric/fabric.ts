@@ -7,6 +7,7 @@ import type { Device } from "./device.ts";
 import { FabricModules } from "./fabric_modules.ts";
 import type { FabricModule } from "./fabric_module.ts";
 import type { FabricOptimizer } from "./fabric_optimizer.ts";
+import { type JoinableBatches, joinBatches } from "./join_batches.ts";
 import { MetricLog } from "./metric_log.ts";
 import type { FabricConfig, FabricOptions } from "./options.ts";
 import { resolveFabricOptions } from "./options.ts";
@@ -18,6 +19,7 @@ import { allGatherTree, allReduceTree, type Gathered } from "./tree_collectives.
 import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import type { RankFlag } from "../../strategies/rank_flags.ts";
+import { describeSlowest } from "../../strategies/rank_waits.ts";
 import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
 import { atCaller, pointAtCaller } from "../core/at_caller.ts";
 import { activity } from "../core/activity.ts";
@@ -224,12 +226,23 @@ export class Fabric implements AsyncDisposable {
    * stay usable. Happens by itself at the end of a program.
    */
   async close(): Promise<void> {
+    this.reportWaits();
     await this.saved();
     await this.#log.flush();
     const context = this.#context;
     this.#context = undefined;
     this.#starting = undefined;
     await context?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Says on rank 0 which rank was the slowest and how long the others waited for its gradients, if that was long: a second and a tenth of the
+   * time since the last report. {@linkcode close} and the Trainer at the end of a fit do so by themselves.
+   */
+  reportWaits(): void {
+    const slowest = this.isGlobalZero ? this.#context?.flags.waits.take() : undefined;
+    const line = slowest && describeSlowest(slowest);
+    if (line) info(line);
   }
 
   /**
@@ -366,6 +379,72 @@ export class Fabric implements AsyncDisposable {
     const result = await modules.backward(loss, options);
     activity().restore(outer);
     return result;
+  }
+
+  /**
+   * {@linkcode backward} of a rank that has no batch: it takes part in the others' reduction, without a weight in the mean, and ends with the same
+   * gradients as they do. Gradients that it accumulated before under {@linkcode noBackwardSync} count. See {@linkcode join}.
+   *
+   * @param options `model`: whose gradients; needed if several were set up
+   * @returns false if no rank had a batch: then there is nothing to step with
+   * @throws Error if `model` is needed or was not set up; RankFailedError, CollectiveMismatchError, CommTimeoutError from the ranks
+   */
+  async backwardWithoutBatch(options: { model?: Module } = {}): Promise<boolean> {
+    rejectUnknownOptions("fabric.backwardWithoutBatch", options, ["model"]);
+    const modules = await this.#started("backwardWithoutBatch");
+    const outer = activity().enter("backward");
+    await modules.backwardWithoutBatch(options.model);
+    activity().restore(outer);
+    return this.#launched("backwardWithoutBatch").flags.samples.hasAny;
+  }
+
+  /**
+   * Adds a batch of `count` samples to what the next {@linkcode backward} of this rank is the mean of: gradients are averaged over the samples of
+   * all ranks. {@linkcode join} does so by itself. If no rank says anything, every rank counts the same. Costs no message.
+   * @param count 0 without a batch; undefined if it is not known, then the ranks that have a batch count the same
+   */
+  countSamples(count: number | undefined): void {
+    if (count !== undefined && !(Number.isInteger(count) && count >= 0)) {
+      throw new RangeError(`\`fabric.countSamples\` needs a number of samples, or undefined, but got ${count}`);
+    }
+    this.#launched("countSamples").flags.samples.add(count);
+  }
+
+  /** What {@linkcode countSamples} counted since the last backward that synchronised; undefined if that is not known. */
+  get pendingSamples(): number | undefined {
+    return this.#launched("pendingSamples").flags.samples.pending;
+  }
+
+  /**
+   * This rank's batches, and `undefined` in their place when it has run out and another rank has not: all ranks take as many steps, whatever the
+   * sizes of their shares, and end with the same weights. The gradients are averaged over the samples of all ranks, so that a smaller
+   * batch counts less. Without it every rank needs as many batches.
+   *
+   * If all ranks know how many batches they have (`length`), they tell each other once; else once for every batch. Steps with as many
+   * samples on each rank that has some cost no more than without `join`; others send the gradients a second time.
+   *
+   * @param batches a loader, or anything that can be iterated over
+   *
+   * @example
+   * ```ts
+   * import { DataLoader, TensorDataset, tf } from "weft";
+   * const fabric = new Fabric({ accelerator: "wasm" });
+   * await fabric.launch();
+   * const net = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
+   * const [model, optimizer] = await fabric.setup(net, tf.train.sgd(0.1));
+   * const loader = new DataLoader(new TensorDataset({ dtype: "float32", shape: [3, 2], data: new Float32Array(6) }), { batchSize: 2 });
+   * for await (const batch of fabric.join(loader)) {
+   *   optimizer.zeroGrad();
+   *   if (batch) await fabric.backward(model.forward(batch[0]).square().mean());
+   *   else await fabric.backwardWithoutBatch();
+   *   optimizer.step();
+   * }
+   * await fabric.close();
+   * ```
+   */
+  join<B>(batches: JoinableBatches<B>): AsyncGenerator<B | undefined, void, undefined> {
+    const { group, flags } = this.#launched("join");
+    return joinBatches(batches, { group, samples: flags.samples });
   }
 
   /**

@@ -107,6 +107,16 @@ export class FabricModules {
     return result;
   }
 
+  /** Takes part in the others' backward pass with the gradients that are there, if any. */
+  async backwardWithoutBatch(model: Module | undefined): Promise<void> {
+    if (!model && this.#synchronizers.size > 1) {
+      throw new Error(
+        `\`fabric.backwardWithoutBatch\` must be told which of the ${this.#synchronizers.size} models it is for: give it { model }`,
+      );
+    }
+    await this.#finish(this.#beginPasses(model ?? [...this.#synchronizers.keys()][0]));
+  }
+
   /** The loss to compute the gradients of: in float16 small ones would vanish. */
   #scaled(loss: tf.Tensor): tf.Tensor {
     if (!this.#scaling || !isRecording() || !(loss instanceof tf.Tensor)) return loss;

@@ -67,7 +67,10 @@ export class Callback {
   onTrainEpochStart(_trainer: Trainer, _module: LightningModule): HookResult {}
   onTrainEpochEnd(_trainer: Trainer, _module: LightningModule): HookResult {}
   onTrainBatchStart(_trainer: Trainer, _module: LightningModule, _batch: unknown, _batchIdx: number): HookResult {}
-  /** `outputs` is what `trainingStep` returned; its tensors are freed with the batch. */
+  /**
+   * `outputs` is what `trainingStep` returned; its tensors are freed with the batch. Called on every rank: on one that has run out of batches
+   * while others have some, `outputs` and `batch` are undefined, and `onTrainBatchStart` was not called.
+   */
   onTrainBatchEnd(
     _trainer: Trainer,
     _module: LightningModule,

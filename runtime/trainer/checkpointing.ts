@@ -60,6 +60,8 @@ async function rankState(session: Session): Promise<StateDict> {
   return {
     random: randomState() as unknown as StateDict | null,
     loader: loader?.stateDict() ?? null,
+    isExhausted: loader?.isExhausted ?? false,
+    window: { batches: session.batchesInWindow, samples: session.fabric.pendingSamples ?? null },
     metrics: await metrics.stateDict(module),
     gradients: await snapshot(gradients) as StateDict,
   };
@@ -143,7 +145,15 @@ export async function restoreRank(session: Session, checkpoint: CheckpointState)
         `${progress.batch} batches are passed over, which is only right if they come in the same order.`,
     );
   }
-  loader?.resume(own.loader as StateDict | null, progress.phase === "end" ? 0 : progress.batch);
+  const isAtEnd = progress.phase === "end";
+  loader?.resume(own.loader as StateDict | null, isAtEnd ? 0 : progress.batch, {
+    isExhausted: !isAtEnd && own.isExhausted === true,
+  });
+  const window = own.window as { batches: number; samples: number | null } | undefined;
+  if (progress.microBatch > 0) {
+    session.batchesInWindow = window?.batches ?? progress.microBatch;
+    fabric.countSamples(window?.samples ?? undefined);
+  }
   restoreRandomState(own.random as unknown as RandomState | null);
 }
 

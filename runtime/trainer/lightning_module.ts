@@ -218,6 +218,7 @@ export class LightningModule<H extends object = any> extends Module {
   onTrainEpochEnd(): HookResult {}
   /** -1 skips the rest of the epoch. */
   onTrainBatchStart(_batch: unknown, _batchIdx: number): void | -1 | Promise<void | -1> {}
+  /** `outputs` and `batch` are undefined on a rank that has run out of batches while others have some. */
   onTrainBatchEnd(_outputs: StepOutput, _batch: unknown, _batchIdx: number): HookResult {}
   onValidationStart(): HookResult {}
   onValidationEnd(): HookResult {}

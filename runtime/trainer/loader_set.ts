@@ -90,6 +90,7 @@ export class LoaderSet {
           fixedOrder: config.overfitBatches !== 0,
           useDistributedSampler: config.useDistributedSampler,
           numNodes: config.fabric.numNodes ?? 1,
+          joins: this.#module.automaticOptimization,
         }),
       );
     }

@@ -1,26 +1,45 @@
 import { fewWorkersHint } from "./few_workers.ts";
 import type { Batches } from "./lightning_module.ts";
 import type { BatchLimit } from "./trainer_options.ts";
-import { warn } from "../core/messages.ts";
+import { info, warn } from "../core/messages.ts";
 import { DataLoader } from "../data/data_loader.ts";
 import type { Fabric } from "../fabric/fabric.ts";
 import { TensorScope } from "../tensor/scope.ts";
 import { isStateful, type StateDict, type Stateful } from "../tensor/state.ts";
 
+/** What a rank that has run out of batches gets in their place while others have some. */
+export const NO_BATCH: unique symbol = Symbol("no batch");
+
+/** How the ranks' loaders go together. */
+export interface Joining {
+  /** This rank gets {@linkcode NO_BATCH} when it has run out, up to the number of batches. Default: false. */
+  joins?: boolean;
+  /** The ranks may have different numbers of batches. Default: false. */
+  isUneven?: boolean;
+}
+
 /** A loader as the loops use it. */
 export class ReadyLoader {
   /** What is iterated over: this rank's share. */
   readonly source: Batches;
-  /** Batches that will be used, Infinity if that is not known. */
+  /** Batches that will be used, Infinity if that is not known. In training that of the rank with the most. */
   readonly batches: number;
+  /** The ranks may have different numbers of batches. */
+  readonly isUneven: boolean;
+  readonly #joins: boolean;
+  /** This rank has run out in the epoch that is iterated over. */
+  #isExhausted = false;
+  #startsExhausted = false;
   /** True if the source frees what was made with a batch when the next is asked for. */
   readonly #scoped: boolean;
   /** Batches to pass over because a source without a state begins anew. */
   #skip = 0;
 
-  constructor(source: Batches, batches: number) {
+  constructor(source: Batches, batches: number, { joins = false, isUneven = false }: Joining = {}) {
     this.source = source;
     this.batches = batches;
+    this.#joins = joins;
+    this.isUneven = isUneven;
     this.#scoped = source instanceof (DataLoader as unknown as new () => object);
   }
 
@@ -36,31 +55,55 @@ export class ReadyLoader {
     return this.isStateful ? (this.source as unknown as Stateful).stateDict() : null;
   }
 
-  /** The next iteration begins after `batch` batches. */
-  resume(state: StateDict | null, batch: number): void {
+  /** This rank has run out of batches while others may have some. */
+  get isExhausted(): boolean {
+    return this.#isExhausted;
+  }
+
+  /** The next iteration begins after `batch` batches; without any if this rank had run out. */
+  resume(state: StateDict | null, batch: number, { isExhausted = false } = {}): void {
+    this.#startsExhausted = isExhausted;
     if (state && this.isStateful) (this.source as unknown as Stateful).loadStateDict(state);
     else this.#skip = batch;
   }
 
-  /** The batches from `first` to before `end`. What is made while one is out is freed when the next is asked for. */
+  /**
+   * The batches from `first` to before `end`, those that this rank lacks as {@linkcode NO_BATCH}. What is made while one is out is freed when
+   * the next is asked for.
+   */
   async *iterate(range: { first?: number; end?: number } = {}): AsyncGenerator<unknown> {
-    let index = range.first ?? 0, skip = this.#skip;
+    let index = range.first ?? 0;
     const end = Math.min(this.batches, range.end ?? Infinity);
+    this.#isExhausted = this.#startsExhausted;
+    this.#startsExhausted = false;
+    const skip = this.#skip;
     this.#skip = 0;
     if (index >= end) return;
-    if (this.#scoped) {
-      for await (const batch of this.source) {
+    if (!this.#isExhausted) {
+      for await (const batch of this.#scoped ? this.source : this.#inScopes(skip)) {
         yield batch;
         if (++index >= end) return;
       }
-      return;
     }
+    if (!this.#joins) return;
+    this.#isExhausted = true;
+    for (; index < end; index++) {
+      const scope = TensorScope.open("batch");
+      try {
+        yield NO_BATCH;
+      } finally {
+        scope.close();
+      }
+    }
+  }
+
+  /** The batches of a source that frees nothing, from the one after the first `skip`. */
+  async *#inScopes(skip: number): AsyncGenerator<unknown> {
     let scope = TensorScope.open("batch");
     try {
       for await (const batch of this.source) {
         if (skip-- > 0) continue;
         yield batch;
-        if (++index >= end) return;
         scope.close();
         scope = TensorScope.open("batch");
       }
@@ -90,6 +133,8 @@ export interface PrepareLoaderOptions {
   useDistributedSampler: boolean;
   /** Hosts that share the ranks. */
   numNodes: number;
+  /** In training, a rank that has run out takes part in the others' steps; else all use as many batches as the one with the fewest. */
+  joins: boolean;
 }
 
 /**
@@ -134,8 +179,18 @@ export async function prepareLoader(
       share: kind === "train" ? "samples" : "batches",
     });
   }
-  const length = await commonLength(fabric, lengthOf(source), kind);
-  return new ReadyLoader(source, limited(length, limit, kind));
+  const lengths = await lengthsOfRanks(fabric, lengthOf(source));
+  const own = lengths[fabric.globalRank], most = Math.max(...lengths), fewest = Math.min(...lengths);
+  const isTraining = kind === "train", joins = isTraining && options.joins && lengths.length > 1;
+  if (most === 0 || (isTraining && !joins && fewest === 0)) {
+    throw new RangeError(
+      `\`${method}\` has no batches: its dataset is empty, or smaller than the batch size with \`dropLast\`. ` +
+        `To leave the loop out, set \`${LOADER_NAMES[kind].limit}: 0\``,
+    );
+  }
+  if (isTraining && fewest < most) sayUneven(lengths, joins);
+  const length = limited(isTraining ? (joins ? most : fewest) : own, limit, kind);
+  return new ReadyLoader(source, length, { joins, isUneven: joins && (fewest < most || most === Infinity) });
 }
 
 /** Batches of a source; Infinity if it does not say. */
@@ -144,27 +199,25 @@ function lengthOf(source: Batches): number {
   return typeof length === "number" ? length : Infinity;
 }
 
-/** Training needs as many batches on every rank; evaluation uses what each has. Without any on any rank there is nothing to run. */
-async function commonLength(fabric: Fabric, own: number, kind: LoaderKind): Promise<number> {
-  const lengths = fabric.worldSize === 1 ? [own] : (await fabric.allGatherObjects(Number.isFinite(own) ? own : null))
-    .map((length) => length ?? Infinity);
-  const most = Math.max(...lengths);
-  if (most === 0 || (kind === "train" && Math.min(...lengths) === 0)) {
-    throw new RangeError(
-      `\`${
-        LOADER_NAMES[kind].method
-      }\` has no batches: its dataset is empty, or smaller than the batch size with \`dropLast\`. ` +
-        `To leave the loop out, set \`${LOADER_NAMES[kind].limit}: 0\``,
-    );
-  }
-  if (kind !== "train") return own;
-  if (Math.min(...lengths) < most) {
+/** Each rank's number of batches. */
+async function lengthsOfRanks(fabric: Fabric, own: number): Promise<number[]> {
+  if (fabric.worldSize === 1) return [own];
+  return (await fabric.allGatherObjects(Number.isFinite(own) ? own : null)).map((length) => length ?? Infinity);
+}
+
+function sayUneven(lengths: readonly number[], joins: boolean): void {
+  const counts = `ranks have ${
+    lengths.map((n) => Number.isFinite(n) ? n : "an unknown number of").join(", ")
+  } training batches`;
+  if (joins) info(`${counts}: those that run out take part in the steps of the others without a batch`);
+  else {
     warn(
       "uneven-batches",
-      `ranks have ${lengths.join(", ")} training batches: each epoch uses ${Math.min(...lengths)} of them`,
+      `${counts}: each epoch uses ${
+        Math.min(...lengths)
+      } of them, because in manual optimization every rank needs as many`,
     );
   }
-  return Math.min(...lengths);
 }
 
 function limited(length: number, limit: BatchLimit | undefined, kind: LoaderKind): number {

@@ -77,6 +77,7 @@ export class Run implements Session {
   stage: RunningStage | undefined;
   accumulateGradBatches: number;
   steppedByHand = false;
+  batchesInWindow = 0;
   isLastBatch = false;
   interrupted = false;
   predictions: unknown[][] = [];
@@ -116,6 +117,7 @@ export class Run implements Session {
       logEveryNSteps: config.logEveryNSteps,
       hasBar: config.enableProgressBar,
       globalStep: () => this.progress.globalStep,
+      isUneven: () => this.loaders.known("train")[0]?.isUneven ?? false,
       position: () => ({ epoch: this.progress.epoch, step: Math.max(0, this.progress.globalStep - 1) }),
     });
     this.loaders = new LoaderSet({
@@ -247,7 +249,7 @@ export class Run implements Session {
   }
 
   async #fit(checkpoint: CheckpointState | undefined): Promise<"finished"> {
-    const { hooks, config, module, progress, metrics } = this;
+    const { hooks, config, module, progress, metrics, fabric } = this;
     if (config.maxEpochsIsDefault) {
       info(
         "`max_epochs` was not set. Setting it to 1000 epochs. To train without an epoch limit, set `maxEpochs: -1`.",
@@ -265,6 +267,7 @@ export class Run implements Session {
     }
     progress.startClock();
     await runFit(this);
+    fabric.reportWaits();
     this.stage = undefined;
     await hooks.call("onFitEnd");
     return "finished";

@@ -47,6 +47,8 @@ export interface Session {
   steppedByHand: boolean;
   /** What `predictStep` gave on this rank, by loader and batch. */
   predictions: unknown[][];
+  /** Batches of the accumulation window that this rank had. */
+  batchesInWindow: number;
   /** True while the last batch of an epoch is out. */
   isLastBatch: boolean;
 }

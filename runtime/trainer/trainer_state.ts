@@ -230,7 +230,7 @@ export abstract class TrainerState {
   get lrSchedulerConfigs(): readonly SchedulerConfig[] {
     return (this.current ?? this.last)?.schedulers ?? [];
   }
-  /** Training batches an epoch, on this rank; Infinity if it is not known, 0 before the loader is there. */
+  /** Training batches an epoch, of the rank with the most; Infinity if it is not known, 0 before the loader is there. */
   get numTrainingBatches(): number {
     return sizes(this.current, "train")[0] ?? 0;
   }

@@ -54,3 +54,12 @@ Deno.test("a world size that does not fit the environment is an error that names
   assert.notEqual(code, 0);
   assert.match(err, /devices: 2.*--devices 3/s);
 });
+
+Deno.test("a rank that others wait for is named at the end, with how long they waited", async () => {
+  const { code, err } = await run("launcher/main.ts", "--devices", "2", "tests/fabric/scripts/slow_rank.ts");
+  assert.equal(code, 0, err);
+  assert.match(
+    err,
+    /rank 1 was the slowest: in \d+\.\d s of training the others waited for its gradients \(rank 0 \d+\.\d s\)/,
+  );
+});

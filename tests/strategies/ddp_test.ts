@@ -196,3 +196,59 @@ Deno.test("bucket sizes must be positive, and options known", () => {
   for (const bucketCapMiB of [0, -1, NaN]) assert.throws(() => new DDPStrategy({ bucketCapMiB }), RangeError);
   assert.throws(() => new DDPStrategy({ bucketCap: 1 } as DDPStrategyOptions), /did you mean `bucketCapMiB`/);
 });
+
+/** Counts the reductions of a group. */
+function counting(group: ProcessGroup): { group: ProcessGroup; reductions: () => number } {
+  let count = 0;
+  const counted = new Proxy(group, {
+    get(target, name) {
+      if (name === "allReduce") count++;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { group: counted, reductions: () => count };
+}
+
+for (const bucketCapMiB of [25, 1e-6]) {
+  Deno.test(`gradients are averaged over the samples, in buckets of ${bucketCapMiB} MiB, and only unequal numbers cost a second message`, () =>
+    withRanks(3, async (ranks) => {
+      const counted = ranks.map(({ group }) => counting(group));
+      const synchronizers = await prepare(
+        ranks.map((rank, index) => ({ ...rank, group: counted[index].group })),
+        { bucketCapMiB, firstBucketCapMiB: bucketCapMiB },
+      );
+      const buckets = bucketCapMiB === 25 ? 1 : 2;
+      const round = async (samples: (number | undefined)[], sync: boolean) => {
+        const before = counted[0].reductions();
+        const means = await Promise.all(ranks.map(async ({ net, flags }, rank) => {
+          flags.samples.add(samples[rank]);
+          const pass = synchronizers[rank].beginBackward({ sync });
+          if (samples[rank] !== 0) {
+            for (const variable of [net.bias, net.weight]) {
+              accumulateGradient(variable, tf.fill(variable.shape, [3, 6, 12][rank]));
+              pass.gradientReady(variable);
+            }
+          }
+          await pass.finish();
+          const mean = [net.weight, net.bias].map((variable) => gradientOf(variable)?.dataSync()[0]);
+          if (sync) zeroGradients(net.parameters());
+          assert.equal(mean[0], mean[1]);
+          return mean[0];
+        }));
+        return { means, messages: counted[0].reductions() - before };
+      };
+      assert.deepEqual(await round([8, 8, 8], true), { means: [7, 7, 7], messages: buckets });
+      assert.deepEqual(await round([undefined, 2, 4], true), { means: [7, 7, 7], messages: buckets });
+      // (3 · 8 + 12 · 8) / 16
+      assert.deepEqual(await round([8, 0, 8], true), { means: [7.5, 7.5, 7.5], messages: buckets });
+      // (3 · 2 + 6 · 4 + 12 · 6) / 12
+      assert.deepEqual(await round([2, 4, 6], true), { means: [8.5, 8.5, 8.5], messages: 2 * buckets });
+      assert.deepEqual(await round([0, 0, 0], true), { means: [undefined, undefined, undefined], messages: buckets });
+      assert.ok(ranks.every(({ flags }) => !flags.samples.hasAny));
+      // Accumulation sends nothing, and its samples count in the pass that does.
+      assert.equal((await round([4, 4, 1], false)).messages, 0);
+      const { messages } = await round([4, 4, 1], true);
+      assert.equal(messages, 2 * buckets);
+    }));
+}

@@ -69,6 +69,7 @@ export class ThroughputMonitor extends Callback {
     _outputs: StepOutput,
     batch: unknown,
   ): Promise<void> {
+    if (batch === undefined) return;
     // Rows come with training steps, not with the batches of a window.
     const due = trainer.logEveryNSteps > 0 && trainer.globalStep % trainer.logEveryNSteps === 0;
     await this.#count(trainer, "train", { batch, due, step: Math.max(0, trainer.globalStep - 1) });

@@ -26,6 +26,8 @@ export interface MetricConnectorOptions {
   hasBar: boolean;
   /** Training steps taken. */
   globalStep: () => number;
+  /** Ranks may train on different numbers of batches, so that one may have nothing to log in a step. */
+  isUneven: () => boolean;
   /** The epoch and the step that rows are given. */
   position: () => { epoch: number; step: number };
 }
@@ -91,6 +93,14 @@ export class MetricConnector implements StepReceiver {
   /** Says whose batch is out. @param dataloaderIdx given if there are several loaders */
   beginBatch(batch: unknown, dataloaderIdx?: number): void {
     this.#active.beginBatch(batch, dataloaderIdx);
+  }
+
+  /** This rank has no batch in the training step at hand: what it logged last stands for it. */
+  beginWithoutBatch(): void {
+    this.#training.endBatches();
+    for (const entry of this.#training.entries) {
+      if (entry.options.onStep && entry.last !== undefined) entry.isNew = true;
+    }
   }
 
   endBatches(): void {
@@ -248,7 +258,8 @@ export class MetricConnector implements StepReceiver {
       const value = entry.metric.fromStates([await entry.metric.state()]);
       return typeof value === "number" ? value : undefined;
     }));
-    if (fabric.worldSize === 1 || !entries.some(({ options }) => options.syncStep)) return values;
+    const mayLack = this.#active === this.#training && this.#options.isUneven();
+    if (fabric.worldSize === 1 || !(mayLack || entries.some(({ options }) => options.syncStep))) return values;
     const own: Metrics = {};
     for (const [index, entry] of entries.entries()) {
       if (entry.options.syncStep && values[index] !== undefined) own[`${entry.hook}.${entry.name}`] = values[index];

@@ -1,16 +1,18 @@
+import type { StepOutput } from "../callback.ts";
 import type { Window } from "../optimization/automatic.ts";
 import { runManually } from "../optimization/manual.ts";
-import { finishWindow } from "../optimization/unfinished_window.ts";
+import { finishWindow, trainWithoutBatch } from "../optimization/unfinished_window.ts";
 import { stepSchedulers } from "../optimization/schedulers.ts";
-import type { ReadyLoader } from "../loaders.ts";
+import { NO_BATCH, type ReadyLoader } from "../loaders.ts";
 import type { Phase } from "../progress.ts";
 import type { Session } from "../session.ts";
 import { activity } from "../../core/activity.ts";
 import { info } from "../../core/messages.ts";
+import { sampleCountOf } from "../../data/sample_count.ts";
 import { breathe } from "./breathe.ts";
 import { evaluate } from "./evaluation_loop.ts";
 import { canStop } from "./fit_end.ts";
-import { transferFor } from "./transfer.ts";
+import { type Transfer, transferFor } from "./transfer.ts";
 import type { ValidationPlan } from "./validation_plan.ts";
 
 /** What a rank does between two batches. */
@@ -28,7 +30,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
   session.isLastBatch = progress.batch >= loader.batches;
   if (progress.phase === "validate") await validate(session);
 
-  let ended = true;
+  let ended = true, isExhausted = false;
   if (!reachedSteps(session)) {
     const outer = activity().enter(LOADING);
     for await (const given of loader.iterate({ first: progress.batch })) {
@@ -36,14 +38,17 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
       activity().setStep(progress.globalStep);
       const batchIdx = progress.batch;
       session.isLastBatch = batchIdx + 1 >= loader.batches;
-      const batch = await transfer(given, 0);
-      metrics.beginBatch(batch);
-      if (await hooks.call("onTrainBatchStart", batch, batchIdx) === -1) break;
-
-      const window = windowOf(session, loader);
-      const { outputs, stepped } = session.module.automaticOptimization
-        ? await session.optimize(batch, batchIdx, window)
-        : await runManually(session, batch, batchIdx);
+      const trained = await trainBatch(session, given, { loader, transfer });
+      if (trained === "skip the epoch") break;
+      if (trained === "no rank has a batch") {
+        // Batches of a window that nobody had any of were none.
+        progress.batch -= progress.microBatch;
+        progress.totalBatches -= progress.microBatch;
+        progress.microBatch = 0;
+        isExhausted = true;
+        break;
+      }
+      const { batch, outputs, stepped, window } = trained;
       if (stepped) progress.globalStep++;
       if (stepped && session.module.automaticOptimization) progress.optimizerSteps++;
       progress.microBatch = window.isLast ? 0 : progress.microBatch + 1;
@@ -77,7 +82,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
   } else ended = progress.batch >= loader.batches;
 
   // A loader that does not say its length has ended within a window, or before its validation.
-  if (ended && !Number.isFinite(loader.batches)) {
+  if (ended && (isExhausted || !Number.isFinite(loader.batches))) {
     session.isLastBatch = true;
     if (progress.microBatch > 0) await finishWindow(session);
     await stepSchedulers(session, { interval: "epoch", plateau: false });
@@ -87,6 +92,44 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
   // Hooks of the epoch's end find the last step's values, also where the epoch was over before the first logging interval.
   await metrics.readSteps();
   return ended;
+}
+
+/** A batch that was trained on, or the place of one that this rank does not have. */
+interface Trained {
+  /** Undefined on a rank that has none left while others do. */
+  readonly batch: unknown;
+  readonly outputs: StepOutput;
+  /** The parameters were updated. */
+  readonly stepped: boolean;
+  readonly window: Window;
+}
+
+/** Trains on what the loader gave. */
+async function trainBatch(
+  session: Session,
+  given: unknown,
+  { loader, transfer }: { loader: ReadyLoader; transfer: Transfer },
+): Promise<Trained | "skip the epoch" | "no rank has a batch"> {
+  const { hooks, metrics, module, fabric, progress } = session, batchIdx = progress.batch;
+  if (given === NO_BATCH) {
+    const window = windowOf(session, loader);
+    if (window.isFirst) session.batchesInWindow = 0;
+    metrics.beginWithoutBatch();
+    const stepped = await trainWithoutBatch(session, window);
+    if (stepped === undefined) return "no rank has a batch";
+    return { batch: undefined, outputs: undefined, stepped, window };
+  }
+  const batch = await transfer(given, 0);
+  metrics.beginBatch(batch);
+  if (await hooks.call("onTrainBatchStart", batch, batchIdx) === -1) return "skip the epoch";
+  const window = windowOf(session, loader);
+  if (window.isFirst) session.batchesInWindow = 0;
+  session.batchesInWindow++;
+  if (fabric.worldSize > 1) fabric.countSamples(sampleCountOf(batch));
+  const { outputs, stepped } = module.automaticOptimization
+    ? await session.optimize(batch, batchIdx, window)
+    : await runManually(session, batch, batchIdx);
+  return { batch, outputs, stepped, window };
 }
 
 /** The phase, which hooks may have changed. */
