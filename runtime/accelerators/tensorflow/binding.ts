@@ -1,6 +1,7 @@
 import { type AttributeSetters, eagerSetters, type OpAttribute, setAttribute } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { AttributeType, DataType, type NumericArray } from "./data_types.ts";
+import { isDilatedDepthwise, runDilatedDepthwise } from "./dilated_depthwise.ts";
 import type { OpenedLibrary } from "./open_library.ts";
 import type { OpObserver, TensorMetadata } from "./op_observer.ts";
 import { repairedOp } from "./op_repairs.ts";
@@ -107,6 +108,7 @@ export class TensorflowBinding implements Disposable {
     inputs: readonly number[],
     numOutputs: number,
   ): TensorMetadata[] {
+    if (isDilatedDepthwise(name, attributes)) return runDilatedDepthwise(this, { attributes, inputs });
     name = repairedOp(name, attributes);
     const handles = this.execute(name, { attributes, inputs: inputs.map((id) => this.handleOf(id)), numOutputs });
     const outputs = handles.map((handle) => this.#describe(handle));
@@ -152,6 +154,11 @@ export class TensorflowBinding implements Disposable {
     const handle = this.#handles.get(id);
     if (handle === undefined) throw new RangeError(`tensor ${id} is not there: it was deleted before, or never made`);
     return handle;
+  }
+
+  /** The shape of a tensor. @throws RangeError if there is no such tensor (any more) */
+  shapeOf(id: number): number[] {
+    return this.#shapeOf(this.handleOf(id));
   }
 
   /** True as long as a tensor was not deleted. */
@@ -227,10 +234,15 @@ export class TensorflowBinding implements Disposable {
   }
 
   #describe(handle: Deno.PointerValue): TensorMetadata {
+    const shape = this.#shapeOf(handle);
+    return { id: this.#adopt(handle), shape, dtype: this.#api.TFE_TensorHandleDataType(handle) };
+  }
+
+  #shapeOf(handle: Deno.PointerValue): number[] {
     const api = this.#api, status = this.status.pointer;
     const shape = new Array<number>(api.TFE_TensorHandleNumDims(handle, status));
     for (let i = 0; i < shape.length; i++) shape[i] = Number(api.TFE_TensorHandleDim(handle, i, status));
-    return { id: this.#adopt(handle), shape, dtype: api.TFE_TensorHandleDataType(handle) };
+    return shape;
   }
 
   #toDevice(handle: Deno.PointerValue): Deno.PointerValue {

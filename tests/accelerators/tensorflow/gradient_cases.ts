@@ -142,6 +142,13 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
       shapes: [[2, 6, 6, 3], [3, 3, 3, 2]],
       f: (x, w) => tf.depthwiseConv2d(x as never, w as never, 1, pad),
     },
+    // An odd filter and an even one, in sizes that the dilations do not divide.
+    ...[[3, 3, 3, 2], [2, 3, 3, 1]].map((filter): GradientCase => ({
+      name: `depthwiseConv2d of a [${filter}] filter, dilated, ${pad}`,
+      valueOnly: true,
+      shapes: [[2, 8, 7, 3], filter],
+      f: (x, w) => tf.depthwiseConv2d(x as never, w as never, 1, pad, "NHWC", [3, 2]),
+    })),
     { name: `maxPool, ${pad}`, shapes: [[2, 5, 5, 3]], f: (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, pad).square() },
     { name: `avgPool, ${pad}`, shapes: [[2, 4, 6, 3]], f: (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, pad).square() },
     {
