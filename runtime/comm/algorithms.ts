@@ -1,5 +1,6 @@
 import type { Exchange } from "./exchange.ts";
 import { MAX_PAYLOAD_BYTES } from "./frame.ts";
+import type { Peers } from "./peers.ts";
 import { type NumberArray, type ReduceOp, segmentOf } from "./process_group.ts";
 import { divide, reduceInto } from "./reduce.ts";
 
@@ -7,6 +8,8 @@ import { divide, reduceInto } from "./reduce.ts";
 export const IN_PLACE_BYTES = 1 << 20;
 /** Steps from here on belong to the barrier that ends a collective. */
 const BARRIER_STEP = 0x8000_0000;
+/** Steps of a gathering that follows a reduction, and of the barrier after it. */
+const GATHER_STEP = 0x1000_0000, GATHERED_STEP = BARRIER_STEP + 0x1000;
 
 /** The bytes of an array. */
 export function bytesOf(data: ArrayBufferView): Uint8Array {
@@ -27,11 +30,11 @@ function sameType<T extends NumberArray>(like: T, bytes: Uint8Array): T {
  * rounds of one empty frame (Hensgen, Finkel and Manber, 1988).
  * @param firstStep default: the steps of a barrier that ends a collective
  */
-export async function barrier(exchange: Exchange, firstStep = BARRIER_STEP): Promise<void> {
-  const { rank, worldSize } = exchange;
+export async function barrier(peers: Peers, firstStep = BARRIER_STEP): Promise<void> {
+  const { rank, worldSize } = peers;
   for (let distance = 1, round = 0; distance < worldSize; distance *= 2, round++) {
-    exchange.send((rank + distance) % worldSize, firstStep + round);
-    await exchange.receive((rank - distance + worldSize) % worldSize, firstStep + round);
+    peers.send((rank + distance) % worldSize, firstStep + round);
+    await peers.receive((rank - distance + worldSize) % worldSize, firstStep + round);
   }
 }
 
@@ -40,31 +43,32 @@ export async function barrier(exchange: Exchange, firstStep = BARRIER_STEP): Pro
  * largest power of two hand theirs in before and get the result afterwards. Partners compute the same sum of the same two
  * values, so all ranks end with the same bytes.
  */
-export async function allReduceSmall<T extends NumberArray>(exchange: Exchange, data: T, op: ReduceOp): Promise<void> {
-  const { rank, worldSize } = exchange;
+export async function allReduceSmall<T extends NumberArray>(peers: Peers, data: T, op: ReduceOp): Promise<void> {
+  const { rank, worldSize } = peers;
   const bytes = bytesOf(data);
   const core = 2 ** Math.floor(Math.log2(worldSize)), HAND_IN = 100, RESULT = 101;
   if (rank >= core) {
-    exchange.send(rank - core, HAND_IN, bytes);
-    bytes.set(await exchange.receive(rank - core, RESULT));
+    peers.send(rank - core, HAND_IN, bytes);
+    bytes.set(await peers.receive(rank - core, RESULT));
     return;
   }
   const hasGuest = rank + core < worldSize;
-  if (hasGuest) reduceInto(data, sameType(data, await exchange.receive(rank + core, HAND_IN)), op);
+  if (hasGuest) reduceInto(data, sameType(data, await peers.receive(rank + core, HAND_IN)), op);
   for (let distance = 1, round = 0; distance < core; distance *= 2, round++) {
     const partner = rank ^ distance;
-    exchange.send(partner, round, bytes);
-    reduceInto(data, sameType(data, await exchange.receive(partner, round)), op);
+    peers.send(partner, round, bytes);
+    reduceInto(data, sameType(data, await peers.receive(partner, round)), op);
   }
   if (op === "mean") divide(data, worldSize);
-  if (hasGuest) exchange.send(rank + core, RESULT, bytes);
+  if (hasGuest) peers.send(rank + core, RESULT, bytes);
 }
 
 /** Options of the ring. */
 export interface RingOptions {
-  op: ReduceOp;
   /** Bytes of a chunk, the unit that is passed on. */
   chunkBytes: number;
+  /** How many ranks have a segment: the array is cut into as many. Default: all have one. */
+  owners?: number;
 }
 
 /**
@@ -73,37 +77,64 @@ export interface RingOptions {
  * reduced. Segment r is summed from rank r+1 on around to r, once, so that all ranks get the same bytes.
  */
 export async function ring<T extends NumberArray>(
-  exchange: Exchange,
+  peers: Peers,
   data: T,
-  options: RingOptions & { gather: boolean },
+  options: RingOptions & { op: ReduceOp; gather: boolean },
 ): Promise<void> {
-  const { rank, worldSize } = exchange, { op, gather } = options;
+  const { rank, worldSize } = peers, { op, gather } = options;
+  const { chunks, inPlace } = cut(data, worldSize, options);
   const next = (rank + 1) % worldSize, previous = (rank + worldSize - 1) % worldSize;
-  const perChunk = Math.max(1, Math.floor(Math.min(options.chunkBytes, MAX_PAYLOAD_BYTES) / data.BYTES_PER_ELEMENT));
-  const inPlace = data.byteLength >= IN_PLACE_BYTES;
   let sent = 0, received = 0;
-  const chunks = function* (segment: number): Generator<T> {
-    const { start, end } = segmentOf(data.length, (segment + 2 * worldSize) % worldSize, worldSize);
-    for (let at = start; at < end; at += perChunk) yield data.subarray(at, Math.min(at + perChunk, end)) as T;
-  };
-  const pass = (chunk: T) => exchange.send(next, sent++, bytesOf(chunk), inPlace);
+  const pass = (chunk: T) => peers.send(next, sent++, bytesOf(chunk), inPlace);
 
   for (const chunk of chunks(rank - 1)) pass(chunk);
   for (let step = 0; step < worldSize - 1; step++) {
     const isWhole = step === worldSize - 2;
     for (const chunk of chunks(rank - step - 2)) {
-      reduceInto(chunk, sameType(chunk, await exchange.receive(previous, received++)), op);
+      reduceInto(chunk, sameType(chunk, await peers.receive(previous, received++)), op);
       if (isWhole && op === "mean") divide(chunk, worldSize);
       if (!isWhole || gather) pass(chunk);
     }
   }
   for (let step = 0; gather && step < worldSize - 1; step++) {
     for (const chunk of chunks(rank - step - 1)) {
-      bytesOf(chunk).set(await exchange.receive(previous, received++));
+      bytesOf(chunk).set(await peers.receive(previous, received++));
       if (step < worldSize - 2) pass(chunk);
     }
   }
-  if (inPlace) await barrier(exchange);
+  if (inPlace) await barrier(peers);
+}
+
+/** The second half of a ring by itself, after something was done to the segments: every rank gets the others'. */
+export async function ringGather<T extends NumberArray>(peers: Peers, data: T, options: RingOptions): Promise<void> {
+  const { rank, worldSize } = peers, { chunks, inPlace } = cut(data, worldSize, options);
+  const next = (rank + 1) % worldSize, previous = (rank + worldSize - 1) % worldSize;
+  let sent = GATHER_STEP, received = GATHER_STEP;
+  const pass = (chunk: T) => peers.send(next, sent++, bytesOf(chunk), inPlace);
+  for (const chunk of chunks(rank)) pass(chunk);
+  for (let step = 0; step < worldSize - 1; step++) {
+    for (const chunk of chunks(rank - step - 1)) {
+      bytesOf(chunk).set(await peers.receive(previous, received++));
+      if (step < worldSize - 2) pass(chunk);
+    }
+  }
+  if (inPlace) await barrier(peers, GATHERED_STEP);
+}
+
+/** How a ring cuts up an array: into a segment for each owner, and those into chunks. */
+function cut<T extends NumberArray>(
+  data: T,
+  worldSize: number,
+  { chunkBytes, owners = worldSize }: RingOptions,
+): { chunks: (segment: number) => Generator<T>; inPlace: boolean } {
+  const perChunk = Math.max(1, Math.floor(Math.min(chunkBytes, MAX_PAYLOAD_BYTES) / data.BYTES_PER_ELEMENT));
+  const chunks = function* (segment: number): Generator<T> {
+    const owner = (segment + 2 * worldSize) % worldSize;
+    if (owner >= owners) return;
+    const { start, end } = segmentOf(data.length, owner, owners);
+    for (let at = start; at < end; at += perChunk) yield data.subarray(at, Math.min(at + perChunk, end)) as T;
+  };
+  return { chunks, inPlace: data.byteLength >= IN_PLACE_BYTES };
 }
 
 /**

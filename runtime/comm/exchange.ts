@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { CollectiveMismatchError, CommTimeoutError, ConnectionLostError, RankFailedError } from "../core/errors.ts";
 import { callSite } from "./call_site.ts";
 import { EarlyFrames } from "./early_frames.ts";
+import type { Peers } from "./peers.ts";
 import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
 import { describe, FrameType, Head, type Signature } from "./frame.ts";
 import { RollCall } from "./roll_call.ts";
@@ -53,7 +54,7 @@ export interface GroupWatch {
  * Carries out one collective after the other over a transport: numbers them, checks that the ranks agree, and turns what goes
  * wrong into errors that every rank gets. How a collective moves its data is not its business.
  */
-export class Exchange {
+export class Exchange implements Peers {
   readonly rank: number;
   readonly worldSize: number;
   readonly #transport: Transport;
@@ -112,6 +113,10 @@ export class Exchange {
     const result = this.#tail.then(() => this.#turn(signature, options, body));
     this.#tail = result.catch(() => {});
     return result;
+  }
+
+  rankAt(place: number): number {
+    return place;
   }
 
   /**

@@ -12,7 +12,7 @@ import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts
 
 /** Options of {@linkcode joinProcessGroup}. */
 export interface JoinOptions
-  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory"> {
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory" | "hosts"> {
   /** Where the ranks find each other. It is the caller's, and not needed any more once they did. */
   store: Store;
   /** 0 to worldSize - 1, each once. */
@@ -27,7 +27,7 @@ export interface JoinOptions
   /** The run's: what goes by TCP is encrypted with it, and nobody else can connect. Default: none; needed with a `host`. */
   runKey?: RunKey;
   /**
-   * How ranks of one host talk. `auto`: by ZeroMQ, with the data of large reductions in shared memory if all ranks are on one Linux host.
+   * How ranks of one host talk. `auto`: by ZeroMQ, on Linux with the data of large reductions in shared memory.
    * `zmq`: everything by ZeroMQ. `ipc` and `tcp`: the same, by socket files that only this user can open, or on loopback.
    * Default: auto. Unless it is told, ZeroMQ takes ipc, and tcp on Windows.
    */

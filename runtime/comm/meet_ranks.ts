@@ -1,5 +1,6 @@
 import { systemClock } from "../core/clock.ts";
 import { CommTimeoutError } from "../core/errors.ts";
+import { groupByHost } from "./host_layout.ts";
 import type { BoundInbox, Endpoints } from "./inbox.ts";
 import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -9,7 +10,7 @@ import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
 
 /** Options of {@linkcode meetRanks}. */
-export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence"> {
+export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "hosts"> {
   store: Store;
   rank: number;
   /** 2 or more. */
@@ -20,7 +21,7 @@ export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "t
   inbox: BoundInbox;
   /** What only ranks share that reach each other's near endpoints. */
   machine: string;
-  /** Used if all ranks are on one machine and have it. Default: there is none. */
+  /** Used among the ranks of one machine if all of them have it. Default: there is none. */
   sharedMemory?: SharedMemory;
   /** Starts what reduces in place of the group's own algorithms. Default: there is nothing. */
   engine?: StartReduceEngine;
@@ -52,9 +53,10 @@ export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
     await publish(store, `${prefix}/rank/${rank}`, { rank, card });
     const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - clock.now(), signal });
     const transport = inbox.connect(rank, cards.map((other, r) => chooseEndpoint(r, other, { rank, card })));
-    const shares = cards.every((other) => other.sharesMemory && other.machine === card.machine);
+    const hosts = groupByHost(cards.map(({ machine }) => machine));
+    const shares = cards.every((other) => other.sharesMemory || other.machine !== card.machine);
     const sharedMemory = shares ? options.sharedMemory : undefined;
-    const group = new TransportGroup(transport, { ...options, token, firstSequence: 0, sharedMemory });
+    const group = new TransportGroup(transport, { ...options, token, firstSequence: 0, hosts, sharedMemory });
     try {
       // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
       await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - clock.now()), signal });

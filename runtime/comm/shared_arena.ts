@@ -1,5 +1,5 @@
 import { info } from "../core/messages.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Peers } from "./peers.ts";
 import { compileKernels, type ReduceKernels } from "./reduce_kernels.ts";
 import type { Segment, SharedMemory } from "./shared_memory.ts";
 
@@ -24,7 +24,7 @@ export interface SharedArenaOptions {
 }
 
 /**
- * The memory that the ranks of a group share: an area each, in one segment that rank 0 makes at the first use. An area has slots for whole arrays, a place for their result, and slots for chunks; room is
+ * The memory that the ranks of a group, or those of it on one host, share: an area each, in one segment that the first of them makes at the first use. An area has slots for whole arrays, a place for their result, and slots for chunks; room is
  * taken when it is needed. Whether it can be used is agreed among all ranks, each time that more is needed.
  */
 export class SharedArena {
@@ -86,14 +86,14 @@ export class SharedArena {
 
   /**
    * Makes sure, together with all ranks, that an array of so many bytes can be reduced here.
-   * @returns false if it cannot, on every rank alike; it stays so, and rank 0 said why
+   * @returns false if it cannot, on every rank alike; it stays so, and the first of them said why
    */
-  async prepare(exchange: Exchange, bytes: number): Promise<boolean> {
+  async prepare(peers: Peers, bytes: number): Promise<boolean> {
     if (this.#isOff) return false;
-    if (!this.#segment && !await this.#open(exchange)) return false;
+    if (!this.#segment && !await this.#open(peers)) return false;
     const isWhole = bytes <= this.wholeBytes;
     if (isWhole ? bytes <= this.#wholeRoom : this.#hasChunkRoom) return true;
-    return await this.#grow(exchange, isWhole ? bytes : undefined);
+    return await this.#grow(peers, isWhole ? bytes : undefined);
   }
 
   /** Gives the memory back. */
@@ -105,8 +105,8 @@ export class SharedArena {
     this.#segment = undefined;
   }
 
-  async #open(exchange: Exchange): Promise<boolean> {
-    const { rank, worldSize } = exchange, total = worldSize * this.stride;
+  async #open(peers: Peers): Promise<boolean> {
+    const { rank, worldSize } = peers, total = worldSize * this.stride;
     let problem = "";
     const attempt = (open: () => Segment) => {
       try {
@@ -121,17 +121,17 @@ export class SharedArena {
     if (rank === 0) {
       attempt(() => this.#sharedMemory.create(total));
       const name = new TextEncoder().encode(problem ? "" : this.#segment!.name);
-      for (let to = 1; to < worldSize; to++) exchange.send(to, SETUP_STEP, name);
+      for (let to = 1; to < worldSize; to++) peers.send(to, SETUP_STEP, name);
     } else {
-      const name = new TextDecoder().decode(await exchange.receive(0, SETUP_STEP));
+      const name = new TextDecoder().decode(await peers.receive(0, SETUP_STEP));
       if (name) attempt(() => this.#sharedMemory.open(name, total));
-      else problem = "rank 0 has none";
+      else problem = `rank ${peers.rankAt(0)} has none`;
     }
-    return await this.#agree(exchange, REPORT_STEP, problem);
+    return await this.#agree(peers, REPORT_STEP, problem);
   }
 
-  async #grow(exchange: Exchange, wholeBytes: number | undefined): Promise<boolean> {
-    const area = this.areaOf(exchange.rank);
+  async #grow(peers: Peers, wholeBytes: number | undefined): Promise<boolean> {
+    const area = this.areaOf(peers.rank);
     let problem = "";
     let room = LEAST_BYTES;
     try {
@@ -146,27 +146,30 @@ export class SharedArena {
     } catch (error) {
       problem = (error as Error).message;
     }
-    if (!await this.#agree(exchange, GROW_STEP, problem)) return false;
+    if (!await this.#agree(peers, GROW_STEP, problem)) return false;
     if (wholeBytes === undefined) this.#hasChunkRoom = true;
     else this.#wholeRoom = room;
     return true;
   }
 
   /** Every rank tells every other whether it can; one that cannot decides it for all. */
-  async #agree(exchange: Exchange, step: number, problem: string): Promise<boolean> {
-    const { rank, worldSize } = exchange;
+  async #agree(peers: Peers, step: number, problem: string): Promise<boolean> {
+    const { rank, worldSize } = peers;
     const mine = new TextEncoder().encode(problem.slice(0, 1000));
-    for (let k = 1; k < worldSize; k++) exchange.send((rank + k) % worldSize, step, mine);
+    for (let k = 1; k < worldSize; k++) peers.send((rank + k) % worldSize, step, mine);
     const problems = new Map<number, string>(problem ? [[rank, problem]] : []);
     for (let k = 1; k < worldSize; k++) {
       const from = (rank + k) % worldSize;
-      const told = new TextDecoder().decode(await exchange.receive(from, step));
+      const told = new TextDecoder().decode(await peers.receive(from, step));
       if (told) problems.set(from, told);
     }
     if (problems.size === 0) return true;
     const [who, why] = [...problems].sort(([a], [b]) => a - b)[0];
     if (rank === 0) {
-      info(`Ranks do not share memory (rank ${who}: ${why}); large all-reduces go through ZeroMQ, which is slower`);
+      const text = `Ranks do not share memory (rank ${peers.rankAt(who)}: ${why}); ` +
+        "large all-reduces go through ZeroMQ, which is slower";
+      // On another host than rank 0's, somebody has to say it there.
+      info(text, { everyRank: peers.rankAt(0) !== 0 });
     }
     this.close();
     return false;

@@ -1,4 +1,6 @@
 import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
+import { hierarchicalAllReduce } from "./hierarchical_reduce.ts";
+import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { type Dtype, MAX_PAYLOAD_BYTES, type Op, OPS, type Signature } from "./frame.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
@@ -29,7 +31,9 @@ export interface TransportGroupOptions extends ExchangeOptions {
   smallBytes?: number;
   /** How large arrays are cut up on their way around the ring. Default: 256 KiB; at most 1 MiB. */
   chunkBytes?: number;
-  /** Where memory that all ranks share comes from, for the larger reductions. Default: there is none. */
+  /** The ranks of each host, by host. Default: all ranks are on one. */
+  hosts?: readonly (readonly number[])[];
+  /** Where memory that the ranks of this host share comes from, for the larger reductions. Default: there is none. */
   sharedMemory?: SharedMemory;
   /** Arrays of more bytes than this are reduced in shared memory. Default: 16 KiB. */
   sharedFromBytes?: number;
@@ -47,6 +51,7 @@ export class TransportGroup implements ProcessGroup {
   readonly #smallBytes: number;
   readonly #chunkBytes: number;
   readonly #sharedFromBytes: number;
+  readonly #layout: HostLayout | undefined;
   readonly #arena: SharedArena | undefined;
   #engine: ReduceEngine | undefined;
 
@@ -57,12 +62,16 @@ export class TransportGroup implements ProcessGroup {
     this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
     this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
     this.#sharedFromBytes = options.sharedFromBytes ?? 16 * 1024;
-    if (options.sharedMemory && this.worldSize > 1) {
+    const { hosts = [], sharedMemory } = options;
+    this.#layout = hosts.length > 1 ? hostLayout(hosts, transport) : undefined;
+    const sharers = this.#layout?.near.length ?? (hosts.length > 1 ? 1 : this.worldSize);
+    if (sharedMemory && sharers > 1) {
       // Measured: larger chunks do not get faster, and all that the ranks pass on stays in a processor's last cache.
-      const share = Math.floor((4 << 20) / this.worldSize);
-      this.#arena = new SharedArena(this.worldSize, {
-        sharedMemory: options.sharedMemory,
-        wholeBytes: options.sharedWholeBytes ?? Math.min(1 << 20, share),
+      const share = Math.floor((4 << 20) / sharers);
+      this.#arena = new SharedArena(sharers, {
+        sharedMemory,
+        // Between hosts nobody has the whole result by himself.
+        wholeBytes: this.#layout ? 0 : options.sharedWholeBytes ?? Math.min(1 << 20, share),
         chunkBytes: options.sharedChunkBytes ?? share,
       });
     }
@@ -189,17 +198,20 @@ export class TransportGroup implements ProcessGroup {
   }
 
   async #reduce(exchange: Exchange, data: NumberArray, options: { op: ReduceOp; gather: boolean }): Promise<void> {
-    const { op, gather } = options, arena = this.#arena, engine = this.#engine, size = data.byteLength;
+    const { op, gather } = options, layout = this.#layout, arena = this.#arena, engine = this.#engine;
+    const size = data.byteLength, smallBytes = this.#smallBytes, chunkBytes = this.#chunkBytes;
     if (engine && size > 0 && engine.takes(data)) {
       // All are there and agree, so that the engine, which could not say who is missing, waits for nobody.
       await barrier(exchange, OPENING_STEP);
       await exchange.during(engine.allReduce(data, op), (reason) => engine.cancel(reason));
       // A rank that has its result and leaves must not take with it what another still reads.
       await barrier(exchange);
+    } else if (layout) {
+      await hierarchicalAllReduce(exchange, data, { op, layout, arena, smallBytes, chunkBytes });
     } else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
       await sharedReduce(exchange, arena, { data, op, gather });
-    } else if (size <= this.#smallBytes) await allReduceSmall(exchange, data, op);
-    else await ring(exchange, data, { op, chunkBytes: this.#chunkBytes, gather });
+    } else if (size <= smallBytes) await allReduceSmall(exchange, data, op);
+    else await ring(exchange, data, { op, chunkBytes, gather });
   }
 
   #run<T>(signature: Signature, options: WaitOptions, body: (exchange: Exchange) => Promise<T>): Promise<T> {

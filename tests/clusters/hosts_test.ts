@@ -9,6 +9,7 @@ if (reason) console.log(`skipped: runs across hosts in network namespaces, becau
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const MEET = path("scripts/meet.ts");
+const REDUCE = path("scripts/reduce.ts");
 const TRAIN = path("scripts/train_mnist.ts");
 /** A network as between cities: 20 ms one way, and one packet of a hundred is lost. */
 const FAR = { delayMs: 20, loss: 0.01, seed: 6 };
@@ -63,6 +64,45 @@ Deno.test({
         assert.match(stdout, /^met rank=\d local=0 world=4 sum=10$/m);
       }
     });
+
+    await t.step(
+      "the ranks of a host share memory, and between hosts each element goes once each way",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(2);
+          const run = { network, hosts: "2", keyFile: `${folder}/run.key` };
+          const floats = 1 << 20, rounds = 4, reduce = ["--devices", "3", REDUCE, String(floats), String(rounds)];
+          await using zero = network.launch(0, [...on(0, run), ...reduce]);
+          await using one = network.launch(1, [...on(1, run), ...reduce]);
+          const ended = [await zero.end(), await one.end()];
+          for (const { code, stderr } of ended) assert.equal(code, 0, stderr);
+          const said = ended.flatMap(({ stdout }) => stdout.match(/sum [0-9a-f]{64} shares=true$/gm) ?? []);
+          assert.deepEqual([said.length, new Set(said).size], [6, 1], ended.map(({ stdout }) => stdout).join());
+          // A ring of all six would carry 5/3 of that, and most of it would go through a host twice.
+          const least = 2 * rounds * 4 * floats, ratio = await network.bytes() / least;
+          assert.ok(ratio > 1 && ratio < 1.25, `${ratio} times the bytes of the arrays`);
+        }),
+    );
+
+    await t.step(
+      "a rank that is killed while the others reduce ends the run on both hosts, with that cause, and leaves no memory",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(2);
+          const run = { network, hosts: "2", keyFile: `${folder}/run.key` };
+          const reduce = ["--devices", "2", REDUCE, "100000", "3", "--kill", "3"];
+          await using zero = network.launch(0, [...on(0, run), ...reduce]);
+          await using one = network.launch(1, [...on(1, run), ...reduce]);
+          for (const launcher of [zero, one]) {
+            const { code, stderr } = await launcher.end();
+            assert.equal(code, 137, stderr);
+            assert.match(stderr, /^weft: rank 3 was killed by SIGKILL, and was the first to fail$/m);
+            assert.match(stderr, /^ {2}on host1/m);
+          }
+          const left = Array.from(Deno.readDirSync("/dev/shm")).filter(({ name }) => name.startsWith("weft-"));
+          assert.deepEqual(left, []);
+        }),
+    );
 
     await t.step(
       "MNIST is trained to the same weights on all ranks, while strangers knock at every port",

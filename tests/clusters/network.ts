@@ -23,6 +23,7 @@ export class Network implements AsyncDisposable {
   readonly #namespaces: readonly string[];
   readonly #wire: Deno.ChildProcess;
   readonly #control: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #words: ReadableStreamDefaultReader<string>;
   /** The hosts' addresses. */
   readonly addresses: readonly string[];
 
@@ -31,6 +32,7 @@ export class Network implements AsyncDisposable {
     this.addresses = addresses;
     this.#wire = wire;
     this.#control = wire.stdin.getWriter();
+    this.#words = wire.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
 
   /** Makes hosts called `host0`, `host1`, …. @param options how long packets take one way, and how many are lost; default: 0 */
@@ -49,9 +51,8 @@ export class Network implements AsyncDisposable {
     }).spawn();
     const network = new Network(namespaces, hosts.map(({ address }) => address), wire);
     try {
-      const words = wire.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      if (!(await words.read()).value?.startsWith("ready")) throw new Error("the wire between the hosts did not start");
-      words.releaseLock();
+      const { value } = await network.#words.read();
+      if (!value?.startsWith("ready")) throw new Error("the wire between the hosts did not start");
       for (const [host, name] of namespaces.entries()) {
         const { device, address } = hosts[host];
         await ip("netns", "add", name);
@@ -71,6 +72,12 @@ export class Network implements AsyncDisposable {
   /** From now on nothing gets to these hosts or away from them. */
   async cut(...hosts: number[]): Promise<void> {
     await this.#control.write(new TextEncoder().encode(JSON.stringify(hosts) + "\n"));
+  }
+
+  /** How many bytes have gone from host to host, with all that TCP and IP add. */
+  async bytes(): Promise<number> {
+    await this.#control.write(new TextEncoder().encode('"bytes"\n'));
+    return Number((await this.#words.read()).value);
   }
 
   /** What a command line begins with so that it runs on a host. */
@@ -100,7 +107,7 @@ export class Network implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#control.close().catch(() => {});
-    await this.#wire.stdout.cancel().catch(() => {});
+    await this.#words.cancel().catch(() => {});
     await this.#wire.status;
     for (const name of this.#namespaces) {
       await runProgram("ip", ["netns", "delete", name]);

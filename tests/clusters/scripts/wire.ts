@@ -1,7 +1,7 @@
 /**
  * `wire.ts OPTIONS`: the network between hosts that are network namespaces. Makes a TUN device for each, prints `ready`, and passes
  * packets on by their IPv4 destination, late and not all of them; which are lost follows from the seed. A line on standard input that
- * is a JSON array of hosts says who is cut off from now on.
+ * is a JSON array of hosts says who is cut off from now on; the line `"bytes"` asks how many bytes have passed, lost ones too.
  *
  * In user space, because the kernels of small virtual machines lack `netem`, which would do the same.
  */
@@ -54,7 +54,7 @@ const random = randomNumbers(seed), cutOff = new Set<number>();
 const devices = hosts.map(({ device }) => openDevice(device));
 const byAddress = new Map(hosts.map(({ address }, host) => [address, host]));
 const underway: { packet: Uint8Array<ArrayBuffer>; from: number; to: number; atMs: number }[] = [];
-let isWaiting = false;
+let isWaiting = false, bytes = 0;
 
 function deliver(): void {
   const now = performance.now();
@@ -72,7 +72,9 @@ async function listen(from: number): Promise<void> {
     const length = Number(await libc.read(devices[from], buffer, BigInt(buffer.length)));
     if (length < 0) throw new Error(`cannot read from ${hosts[from].device}`);
     const packet = buffer.slice(0, length), to = byAddress.get(packet.subarray(16, 20).join("."));
-    if (packet[0] >> 4 !== 4 || to === undefined || random() < loss) continue;
+    if (packet[0] >> 4 !== 4 || to === undefined) continue;
+    bytes += length;
+    if (random() < loss) continue;
     underway.push({ packet, from, to, atMs: performance.now() + delayMs });
     if (!isWaiting) deliver();
   }
@@ -80,7 +82,9 @@ async function listen(from: number): Promise<void> {
 
 for (let from = 0; from < devices.length; from++) void listen(from);
 createInterface({ input: process.stdin }).on("line", (line) => {
+  const order = JSON.parse(line) as number[] | "bytes";
+  if (order === "bytes") return console.log(bytes);
   cutOff.clear();
-  for (const host of JSON.parse(line) as number[]) cutOff.add(host);
+  for (const host of order) cutOff.add(host);
 }).on("close", () => Deno.exit(0));
 console.log("ready");

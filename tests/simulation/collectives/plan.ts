@@ -30,6 +30,8 @@ export interface CollectivesPlan {
   readonly timeoutMs: number;
   readonly smallBytes: number;
   readonly chunkBytes: number;
+  /** Bytes of a chunk in the memory that the ranks of a host share; 0 if they share none. */
+  readonly sharedChunkBytes: number;
   readonly fault: Fault;
 }
 
@@ -70,6 +72,8 @@ export function drawPlan(random: Random, worldSize: number = drawWorldSize(rando
     smallBytes: worldSize > 128 ? 1 << 20 : [0, 64, 65_536][random.integer(3)],
     chunkBytes: 64 << random.integer(6),
     fault: drawFault(random, { worldSize, ranksPerHost, callCount }),
+    // Drawn last, so that older seeds give the same worlds.
+    sharedChunkBytes: worldSize <= 128 ? 4096 * random.integer(3) : 0,
   };
 }
 

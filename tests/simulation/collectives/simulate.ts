@@ -3,6 +3,7 @@ import type { ProcessGroup } from "../../../runtime/comm/process_group.ts";
 import { Random } from "../../../runtime/seed/random.ts";
 import { Network } from "../world/network.ts";
 import { Scheduler } from "../world/scheduler.ts";
+import { ProcessMemory } from "../../comm/process_memory.ts";
 import { type Addresses, SimulatedInbox } from "../world/simulated_inbox.ts";
 import { SimulatedProcess } from "../world/simulated_process.ts";
 import { SimulatedStore, StoreService } from "../world/simulated_store.ts";
@@ -46,6 +47,12 @@ export async function simulateCollectives(
   const service = new StoreService(new SimulatedProcess(scheduler, { name: "store", host: "host0" }), network);
   if (fault.kind === "late" || fault.kind === "lost") network.outages.push(...fault.outages);
   if ("mischief" in fault) Object.assign(network.mischief, fault.mischief);
+  const memories = new Map<string, ProcessMemory>();
+  const memoryOf = (host: string) => {
+    if (plan.sharedChunkBytes === 0) return undefined;
+    if (!memories.has(host)) memories.set(host, new ProcessMemory());
+    return memories.get(host);
+  };
   const wrong: string[] = [];
   const ends = Array.from({ length: worldSize }, (_, rank): RankEnd => ({ rank, results: 0, isDone: false }));
   const say = (rank: number, text: string) =>
@@ -90,7 +97,8 @@ export async function simulateCollectives(
         store: new SimulatedStore(service, process, plan.meetMs),
         inbox: new SimulatedInbox(process, { network, addresses, address: `sim://rank${rank}` }),
         collectiveTimeoutMs: plan.timeoutMs,
-        ...{ smallBytes: plan.smallBytes, chunkBytes: plan.chunkBytes },
+        ...{ smallBytes: plan.smallBytes, chunkBytes: plan.chunkBytes, sharedMemory: memoryOf(process.host) },
+        ...{ sharedFromBytes: 64, sharedWholeBytes: 1024, sharedChunkBytes: plan.sharedChunkBytes },
       });
       say(rank, "has met the others");
       await callAll(group, end, { process, random });

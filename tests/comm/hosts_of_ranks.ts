@@ -1,0 +1,35 @@
+import type { Head } from "../../runtime/comm/frame.ts";
+import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
+import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
+import { TransportGroup, type TransportGroupOptions } from "../../runtime/comm/transport_group.ts";
+import { type Faults, ProcessMemory } from "./process_memory.ts";
+
+/** Ranks of several hosts within one process, and what goes between them. */
+export interface World {
+  groups: ProcessGroup[];
+  /** What the ranks of each host share. */
+  memories: ProcessMemory[];
+  /** Bytes of payloads from host to host, and within hosts. */
+  traffic: { between: number; within: number };
+}
+
+/** Joins the ranks of some hosts. @param hosts the ranks of each. @param faults of a host's shared memory; no memory at all without them */
+export function joinHosts(
+  hosts: number[][],
+  options: TransportGroupOptions & { faults?: (host: number) => Faults } = {},
+): World {
+  const { faults, ...rest } = options;
+  const hostOf = (rank: number) => hosts.findIndex((host) => host.includes(rank));
+  const memories = hosts.map((_, host) => new ProcessMemory(faults?.(host)));
+  const traffic = { between: 0, within: 0 };
+  const groups = memoryTransports(hosts.flat().length).map((transport, rank) => {
+    const send = transport.send.bind(transport);
+    transport.send = (to: number, head: Head, payload: Uint8Array, inPlace: boolean) => {
+      traffic[hostOf(to) === hostOf(rank) ? "within" : "between"] += payload.length;
+      send(to, head, payload, inPlace);
+    };
+    const sharedMemory = faults && memories[hostOf(rank)];
+    return new TransportGroup(transport, { ...rest, hosts, sharedMemory });
+  });
+  return { groups, memories, traffic };
+}
