@@ -41,6 +41,11 @@ export class ModeChoice {
     return this.#settled;
   }
 
+  /** How it is run from now on; undefined while that may change. */
+  get settledMode(): GraphMode | undefined {
+    return this.#isMeasuring || (this.#mode === "xla" && !this.#xlaCompiles) ? undefined : this.#mode;
+  }
+
   /** Runs the function, in the mode whose turn it is. */
   run(compiled: GraphFunction, inputs: readonly Deno.PointerValue[]): Deno.PointerValue[] {
     const mode = this.#mode;

@@ -1,6 +1,7 @@
 import type { TensorflowBinding } from "../accelerators/tensorflow/binding.ts";
 import { DataType } from "../accelerators/tensorflow/data_types.ts";
 import { numericHandle, readHandle } from "../accelerators/tensorflow/tensor_transfer.ts";
+import type { GraphMode } from "../accelerators/tensorflow/graph_function.ts";
 import { gradientOf, setGradient, zeroGradients } from "../tensor/gradients.ts";
 import type { tf } from "../tensor/tf.ts";
 import { buildPart, type BuiltPart, type PackedNumbers, type PartInput } from "./build_part.ts";
@@ -83,7 +84,8 @@ export class Program implements Disposable {
           const drawn = part.draws.function.call(part.draws.inputs.map(handleOf), "exact");
           for (const [i, handle] of drawn.entries()) own(part.draws.outputs[i], handle);
         }
-        const outputs = part.mode.run(part.function, part.inputs.map(handleOf));
+        const inputs = part.inputs.map(handleOf), later = this.#laterMode(index);
+        const outputs = later ? part.function.callLater(inputs, later) : part.mode.run(part.function, inputs);
         for (const [i, handle] of outputs.entries()) own(part.outputs[i], handle);
         const exchange = recording.exchanges[index];
         if (!exchange) continue;
@@ -105,6 +107,19 @@ export class Program implements Disposable {
       part.function[Symbol.dispose]();
       part.draws?.function[Symbol.dispose]();
     }
+  }
+
+  /**
+   * How a part runs while the program goes on to prepare the next batch; undefined if it has to run at once. Only the last one may run later,
+   * and only if it hardly can fail: machine code of XLA's, which does not look at values, and the update after an exchange. With a GPU nothing does:
+   * its calls return early by themselves.
+   */
+  #laterMode(part: number): GraphMode | undefined {
+    if (part < this.#parts.length - 1 || this.recording.checks.length > 0 || this.#binding.context.onGpu) {
+      return undefined;
+    }
+    const mode = this.#parts[part].mode.settledMode;
+    return mode === "xla" || part > 0 ? mode : undefined;
   }
 
   #readNumbers(part: number, own: (source: PartInput, handle: Handle) => void): void {
@@ -163,7 +178,7 @@ export class Program implements Disposable {
         binding.replaceHandle(idOf(variable), handle);
         continue;
       }
-      const value = tensorOf(binding.adoptHandle(handle));
+      const value = tensorOf(binding.adoptHandle(handle, variable.shape));
       variable.assign(value);
       value.dispose();
     }
@@ -171,9 +186,9 @@ export class Program implements Disposable {
       const before = gradientOf(variable);
       if (handle === undefined) zeroGradients([variable]);
       else if (before && !isShared(before)) binding.replaceHandle(idOf(before), handle);
-      else setGradient(variable, tensorOf(binding.adoptHandle(handle)));
+      else setGradient(variable, tensorOf(binding.adoptHandle(handle, variable.shape)));
     }
-    const tensors = results.map((handle) => tensorOf(binding.adoptHandle(handle)));
+    const tensors = results.map((handle, i) => tensorOf(binding.adoptHandle(handle, recording.results[i].shape)));
     return filled(recording.returned, tensors);
   }
 

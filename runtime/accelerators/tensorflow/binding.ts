@@ -1,14 +1,16 @@
-import { type AttributeSetters, eagerSetters, type OpAttribute, setAttribute } from "./attributes.ts";
+import type { OpAttribute } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { AttributeType, DataType, type NumericArray } from "./data_types.ts";
 import { isDilatedDepthwise, runDilatedDepthwise } from "./dilated_depthwise.ts";
+import { EagerOps, type HandleCall } from "./eager_ops.ts";
+import { Later } from "./later.ts";
 import type { OpenedLibrary } from "./open_library.ts";
 import type { OpObserver, TensorMetadata } from "./op_observer.ts";
 import { repairedOp } from "./op_repairs.ts";
 import { SavedModels } from "./saved_models.ts";
 import type { Status } from "./status.ts";
 import { freeStrings, STRING_BYTES, writeStrings } from "./strings.ts";
-import { type Api, cString } from "./symbols.ts";
+import type { Api } from "./symbols.ts";
 import { dimensions, numericHandle, readHandle } from "./tensor_transfer.ts";
 
 /**
@@ -40,13 +42,10 @@ export class TensorflowBinding implements Disposable {
   observer: OpObserver | undefined;
 
   readonly #api: Api;
-  readonly #setters: AttributeSetters;
   readonly #handles = new Map<number, Deno.PointerValue>();
   readonly #models: SavedModels;
-  /** One TFE_Op a name, reset after each use: making one costs more than many an op. */
-  readonly #ops = new Map<string, Deno.PointerValue>();
-  readonly #outputCount = new Int32Array(1);
-  #outputs = new BigUint64Array(16);
+  readonly #ops: EagerOps;
+  #later: Later | undefined;
   #nextId = 0;
 
   /** Takes over status and context. */
@@ -55,7 +54,7 @@ export class TensorflowBinding implements Disposable {
     this.status = status;
     this.context = context;
     this.#api = library.api;
-    this.#setters = eagerSetters(library.api, status);
+    this.#ops = new EagerOps(library.api, status, context);
     this.TF_Version = library.version;
     this.#models = new SavedModels(library, status);
   }
@@ -117,36 +116,16 @@ export class TensorflowBinding implements Disposable {
   }
 
   /** As `executeOp`, with handles in place of tensors: unseen by the observer, and what comes back belongs to the caller. */
-  execute(
-    name: string,
-    call: { attributes?: readonly OpAttribute[]; inputs: readonly Deno.PointerValue[]; numOutputs: number },
-  ): Deno.PointerValue[] {
-    const { attributes = [], inputs, numOutputs } = call;
-    const api = this.#api, status = this.status, opName = cString(name);
-    let op = this.#ops.get(name);
-    if (op === undefined) {
-      op = api.TFE_NewOp(this.context.pointer, opName, status.pointer);
-      status.check(`op ${name}`);
-      this.#ops.set(name, op);
-    }
-    if (this.#outputs.length < numOutputs) this.#outputs = new BigUint64Array(2 * numOutputs);
-    const outputs = this.#outputs;
-    try {
-      for (let i = 0; i < inputs.length; i++) {
-        api.TFE_OpAddInput(op, inputs[i], status.pointer);
-        status.check(`op ${name}, input ${i}`);
-      }
-      for (const attribute of attributes) setAttribute(this.#setters, op, attribute);
-      this.#outputCount[0] = numOutputs;
-      api.TFE_Execute(op, outputs, this.#outputCount, status.pointer);
-      status.check(`op ${name}`);
-    } finally {
-      // At once, not before the next use: an op holds on to its inputs' memory.
-      api.TFE_OpReset(op, opName, null, status.pointer);
-    }
-    const handles = new Array<Deno.PointerValue>(this.#outputCount[0]);
-    for (let i = 0; i < handles.length; i++) handles[i] = Deno.UnsafePointer.create(outputs[i]);
-    return handles;
+  execute(name: string, call: HandleCall): Deno.PointerValue[] {
+    return this.#ops.execute(name, call);
+  }
+
+  /**
+   * As `execute`, but TensorFlow runs it on a thread of its own, after all that was given to it in this way before. Blocks while two are
+   * not done. An op that fails makes whoever reads its outputs throw, and the next call of this method.
+   */
+  executeLater(name: string, call: HandleCall): Deno.PointerValue[] {
+    return (this.#later ??= new Later(this.#api, this.status, this.context)).execute(name, call);
   }
 
   /** The TFE_TensorHandle of a tensor; it stays the tensor's. @throws RangeError if there is no such tensor (any more) */
@@ -168,14 +147,16 @@ export class TensorflowBinding implements Disposable {
 
   /** Gives back what is kept for an op that will not run again: a function that is about to be removed. */
   forget(name: string): void {
-    const op = this.#ops.get(name);
-    if (op) this.#api.TFE_DeleteOp(op);
-    this.#ops.delete(name);
+    this.#ops.forget(name);
+    this.#later?.forget(name);
   }
 
-  /** Makes a tensor of a handle, which it takes over. */
-  adoptHandle(handle: Deno.PointerValue): TensorMetadata {
-    return this.#describe(handle);
+  /**
+   * Makes a tensor of a handle, which it takes over.
+   * @param shape if it is known: TensorFlow would have to wait for a value that comes later
+   */
+  adoptHandle(handle: Deno.PointerValue, shape?: readonly number[]): TensorMetadata {
+    return this.#describe(handle, shape);
   }
 
   /** Gives a tensor another handle of the same type and shape, which it takes over; the one before is freed. */
@@ -219,10 +200,10 @@ export class TensorflowBinding implements Disposable {
 
   /** Frees everything, tensors included. Nothing may be called afterwards. */
   [Symbol.dispose](): void {
+    this.#later?.[Symbol.dispose]();
     for (const handle of this.#handles.values()) this.#api.TFE_DeleteTensorHandle(handle);
     this.#handles.clear();
-    for (const op of this.#ops.values()) this.#api.TFE_DeleteOp(op);
-    this.#ops.clear();
+    this.#ops[Symbol.dispose]();
     this.#models[Symbol.dispose]();
     this.context[Symbol.dispose]();
     this.status[Symbol.dispose]();
@@ -233,8 +214,8 @@ export class TensorflowBinding implements Disposable {
     return this.#nextId++;
   }
 
-  #describe(handle: Deno.PointerValue): TensorMetadata {
-    const shape = this.#shapeOf(handle);
+  #describe(handle: Deno.PointerValue, known?: readonly number[]): TensorMetadata {
+    const shape = known ? [...known] : this.#shapeOf(handle);
     return { id: this.#adopt(handle), shape, dtype: this.#api.TFE_TensorHandleDataType(handle) };
   }
 

@@ -1,6 +1,7 @@
 import { graphSetters, type OpAttribute, setAttribute } from "./attributes.ts";
 import type { TensorflowBinding } from "./binding.ts";
 import { AttributeType, type NumericArray } from "./data_types.ts";
+import type { HandleCall } from "./eager_ops.ts";
 import { type OpDefinition, opDefinition } from "./op_definition.ts";
 import { cString } from "./symbols.ts";
 
@@ -61,7 +62,16 @@ export class GraphFunction implements Disposable {
    * first call with new shapes does
    */
   call(inputs: readonly Deno.PointerValue[], mode: GraphMode): Deno.PointerValue[] {
-    return this.#binding.execute(this.#name, { attributes: ATTRIBUTES[mode], inputs, numOutputs: this.outputCount });
+    return this.#binding.execute(this.#name, this.#handleCall(inputs, mode));
+  }
+
+  /** As `call`, but it runs while the program goes on: see `TensorflowBinding.executeLater`. */
+  callLater(inputs: readonly Deno.PointerValue[], mode: GraphMode): Deno.PointerValue[] {
+    return this.#binding.executeLater(this.#name, this.#handleCall(inputs, mode));
+  }
+
+  #handleCall(inputs: readonly Deno.PointerValue[], mode: GraphMode): HandleCall {
+    return { attributes: ATTRIBUTES[mode], inputs, numOutputs: this.outputCount };
   }
 
   [Symbol.dispose](): void {

@@ -71,7 +71,7 @@ class MixedPrecision {
       this.#executeOp({ name, attributes, inputs, numOutputs });
     binding.createTensor = (shape, dataType, values) => this.#createTensor(shape, dataType, values);
     binding.tensorDataSync = (id) => this.#read(id);
-    binding.adoptHandle = (handle) => asFloat32(this.#plain.adoptHandle(handle));
+    binding.adoptHandle = (handle, shape) => asFloat32(this.#plain.adoptHandle(handle, shape));
   }
 
   use(precision: Precision): PrecisionInUse {

@@ -4,7 +4,8 @@ const OUTPUT = { struct: ["pointer", "i32"] } as const;
 
 /**
  * The functions of TensorFlow's C API that are called, by their declarations in tensorflow/c/c_api.h, tf_tensor.h, tf_status.h,
- * tf_tstring.h, c_api_function.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset` and what concerns collectives).
+ * tf_tstring.h, c_api_function.h, eager/c_api.h and eager/c_api_experimental.h (`TFE_OpReset`, executors, and what concerns
+ * collectives).
  */
 export const SYMBOLS = {
   TF_Version: { parameters: [], result: P },
@@ -43,6 +44,13 @@ export const SYMBOLS = {
   TFE_TensorHandleDataType: { parameters: [P], result: I },
   TFE_TensorHandleNumDims: { parameters: [P, P], result: I },
   TFE_TensorHandleDim: { parameters: [P, I, P], result: L },
+
+  TFE_NewExecutor: { parameters: ["u8", "u8", I], result: P },
+  TFE_DeleteExecutor: { parameters: [P], result: V },
+  TFE_ExecutorWaitForAllPendingNodes: { parameters: [P, P], result: V },
+  TFE_ExecutorClearError: { parameters: [P], result: V },
+  TFE_ContextSetExecutorForThread: { parameters: [P, P], result: V },
+  TFE_ContextGetExecutorForThread: { parameters: [P], result: P },
 
   TFE_NewOp: { parameters: [P, B, P], result: P },
   TFE_OpReset: { parameters: [P, B, P, P], result: V },

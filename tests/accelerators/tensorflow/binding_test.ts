@@ -257,6 +257,62 @@ balanced("a tensor can be given another handle, which it then owns", () => {
   for (const tensor of [id, adopted.id]) binding.deleteTensor(tensor);
 });
 
+/** The end of a chain of products that takes TensorFlow a while, and what its elements are. */
+function chainLater(length: number): { id: number; expected: number } {
+  const size = 256;
+  let id = binding.createTensor([size, size], DataType.FLOAT, new Float32Array(size * size).fill(1 / size));
+  for (let i = 0; i < length; i++) {
+    const [handle] = binding.executeLater("MatMul", {
+      attributes: [FLOAT],
+      inputs: [binding.handleOf(id), binding.handleOf(id)],
+      numOutputs: 1,
+    });
+    const next = binding.adoptHandle(handle, [size, size]).id;
+    binding.deleteTensor(id);
+    id = next;
+  }
+  return { id, expected: 1 / size };
+}
+
+balanced(
+  "what is executed later goes on while the program does, in order, and whoever reads a value waits for it",
+  () => {
+    const { id, expected } = chainLater(40);
+    assert.ok(Math.abs((binding.tensorDataSync(id) as Float32Array)[0] / expected - 1) < 1e-4);
+    const before = chainLater(40);
+    // An op that is executed at once takes values that are not there yet.
+    const [sum] = binding.executeOp("AddV2", [FLOAT], [before.id, id], 1);
+    assert.equal((binding.tensorDataSync(sum.id) as Float32Array)[0], 2 * expected);
+    for (const tensor of [id, before.id, sum.id]) binding.deleteTensor(tensor);
+  },
+);
+
+balanced(
+  "an op that fails later throws its error where its output is read, and at the next call; then calls are taken again",
+  () => {
+    const x = binding.createTensor([3], DataType.FLOAT, new Float32Array(3));
+    const index = binding.createTensor([1], DataType.INT32, new Int32Array([7]));
+    const axis = binding.createTensor([], DataType.INT32, new Int32Array([0]));
+    const gather = () =>
+      binding.executeLater("GatherV2", {
+        attributes: [
+          { name: "Tparams", type: AttributeType.TYPE, value: DataType.FLOAT },
+          { name: "Tindices", type: AttributeType.TYPE, value: DataType.INT32 },
+          { name: "Taxis", type: AttributeType.TYPE, value: DataType.INT32 },
+        ],
+        inputs: [x, index, axis].map((id) => binding.handleOf(id)),
+        numOutputs: 1,
+      })[0];
+    const { id } = binding.adoptHandle(gather(), [1]);
+    const outOfRange = /indices\[0\] = 7 is not in \[0, 3\)/;
+    assert.throws(() => binding.tensorDataSync(id), outOfRange);
+    assert.throws(gather, outOfRange);
+    const chain = chainLater(2);
+    assert.equal((binding.tensorDataSync(chain.id) as Float32Array)[0], chain.expected);
+    for (const tensor of [x, index, axis, id, chain.id]) binding.deleteTensor(tensor);
+  },
+);
+
 tensorflowTest(
   "a binding that is disposed of frees its tensors and its context, and another one works after it",
   async () => {

@@ -72,6 +72,34 @@ tensorflowTest("Deno.exit in the middle keeps its code, and an uncaught error is
   assert.match(thrown.stderr, /mine/);
 });
 
+tensorflowTest(
+  "a process that ends in whatever way while an op runs later ends as it is told, and by no crash",
+  async () => {
+    const busy = `
+    const size = 1500;
+    const id = binding.createTensor([size, size], 1, new Float32Array(size * size).fill(0.01));
+    for (let i = 0; i < 2; i++) {
+      binding.executeLater("MatMul", {
+        attributes: [{ name: "T", type: 4, value: 1 }],
+        inputs: [binding.handleOf(id), binding.handleOf(id)],
+        numOutputs: 1,
+      });
+    }
+  `;
+    const ends: Record<string, number> = {
+      "": 0,
+      "Deno.exit(7);": 7,
+      "throw new Error('mine');": 1,
+      "Promise.reject(new Error('mine')); await new Promise((resolve) => setTimeout(resolve));": 1,
+      "setTimeout(() => { throw new Error('mine'); });": 1,
+    };
+    for (const [how, expected] of Object.entries(ends)) {
+      const { code, endedBy } = await run(busy + how);
+      assert.deepEqual({ how, code, endedBy }, { how, code: expected, endedBy: null });
+    }
+  },
+);
+
 tensorflowTest("a process that is told to end while it computes ends by that signal and by no crash", async () => {
   const { endedBy } = await run(`setInterval(compute, 1); console.log("ready");`, { signal: "SIGTERM" });
   assert.equal(endedBy, "SIGTERM");
