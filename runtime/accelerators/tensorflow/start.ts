@@ -6,6 +6,7 @@ import type { LoadOptions } from "../accelerator.ts";
 import { TensorflowBinding } from "./binding.ts";
 import type { ConfigProtoOptions } from "./config_proto.ts";
 import { createContext } from "./context.ts";
+import { giveBackPages } from "./give_back_pages.ts";
 import { openLibrary } from "./open_library.ts";
 import { Status } from "./status.ts";
 
@@ -41,6 +42,7 @@ export async function startTensorflow(kind: "cpu" | "cuda", options: LoadOptions
   const context = createContext(opened.api, status, config);
   // From here on what goes wrong is thrown, and a line for every op that fails would say it again.
   opened.setLogLevel("errors");
+  giveBackPages(library.directory);
   return {
     binding: new TensorflowBinding(opened, status, context),
     intraOpThreads,
