@@ -13,6 +13,7 @@ import type { Fabric } from "../fabric/fabric.ts";
 import type { Device } from "../fabric/device.ts";
 import { Module } from "../nn/module.ts";
 import { zeroGradients } from "../tensor/gradients.ts";
+import { stepRecorder } from "../tensor/step_recording.ts";
 import { tf } from "../tensor/tf.ts";
 
 /** A source of batches: a DataLoader, an array of batches, or anything else that can be iterated over again and again. */
@@ -345,6 +346,7 @@ export class LightningModule<H extends object = any> extends Module {
   }
   /** The schedulers: undefined if there is none, the scheduler if there is one, else an array. */
   lrSchedulers(): SchedulerLike | SchedulerLike[] | undefined {
+    stepRecorder()?.fail("asks for the schedulers, which are stepped besides what is recorded");
     const all = this.#needHost("lrSchedulers").lrSchedulers().map(({ scheduler }) => scheduler);
     return all.length > 1 ? all : all[0];
   }

@@ -61,7 +61,7 @@ export interface TrainerOptions
    * Record `trainingStep`, the backward pass and the update of the parameters once and run them as one call, where TensorFlow computes
    * (`cpu`, `cuda`). `"auto"`: by XLA or as a graph, whichever is the faster in the first steps; with a seed by a rule, so that every
    * run is the same; with `deterministic` exactly as op by op. docs/compiled_steps.md tells what can be recorded; what cannot runs op by op, and
-   * one warning says why. Default: `"auto"`.
+   * one warning says why. Manual optimization is compiled with the other modes only. Default: `"auto"`.
    */
   compile?: CompileMode;
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
 import { type Batch, Line, planeLoader, quietTrainer, weightsOf } from "./support/line.ts";
 import { Rows } from "./support/rows.ts";
-import { MeanSquaredError, StepLR, tf } from "../../mod.ts";
+import { Adam, type LightningOptimizer, MeanSquaredError, SGD, StepLR, tf } from "../../mod.ts";
 import { forgetWarnings, routeMessages } from "../../runtime/core/messages.ts";
 import { Callback } from "../../runtime/trainer/callback.ts";
 import type { Trainer } from "../../runtime/trainer/trainer.ts";
@@ -135,6 +135,76 @@ tensorflowTest("a step that takes the number of its batch, logs a number or read
   const reads = await fit(new Reads(), { maxEpochs: 1 });
   assert.match(reads.told[0], /runs op by op, because it reads/);
 });
+
+/** Two optimizers that take turns in each step, the second at half the loss. */
+class Turns extends Watched {
+  override automaticOptimization = false;
+  override async trainingStep([x, y]: Batch): Promise<undefined> {
+    const [kernels, biases] = this.optimizers() as LightningOptimizer[];
+    for (const [optimizer, share] of [[kernels, 1], [biases, 0.5]] as const) {
+      this.toggleOptimizer(optimizer);
+      const output = this.forward(x), loss = output.sub(y).square().mean().mul(share) as tf.Scalar;
+      optimizer.zeroGrad();
+      await this.manualBackward(loss);
+      await optimizer.step();
+      this.untoggleOptimizer(optimizer);
+      if (share === 1) this.log("loss", loss, { onStep: true, onEpoch: true });
+      if (share === 1) this.error.update(output, y);
+    }
+    this.log("error", this.error, { onStep: false, onEpoch: true });
+  }
+  override configureOptimizers(): never {
+    const [kernel, bias] = this.parameters();
+    return [
+      new Adam({ learningRate: 0.1, parameters: [kernel] }),
+      new SGD({ learningRate: 0.2, parameters: [bias] }),
+    ] as never;
+  }
+}
+
+tensorflowTest(
+  "manual optimization is compiled if asked for, and then learns and counts what it does op by op",
+  async () => {
+    const plain = await fit(new Turns(), { compile: "auto" });
+    assert.deepEqual(plain.told, []);
+    for (const compile of ["graph", "xla"] as const) {
+      const compiled = await fit(new Turns(), { compile });
+      assert.match(compiled.told.join("\n"), /^`trainingStep` was recorded \(\d+ ops\) and runs/);
+      assertClose(compiled.rows, plain.rows);
+      for (const [name, values] of Object.entries(plain.weights)) {
+        for (const [i, value] of values.entries()) assert.ok(Math.abs(compiled.weights[name][i] - value) < 1e-5);
+      }
+      assert.equal(compiled.added, plain.added);
+      assert.deepEqual(
+        [compiled.trainer.globalStep, compiled.trainer.optimizerSteps],
+        [plain.trainer.globalStep, plain.trainer.optimizerSteps],
+      );
+      assert.equal(compiled.trainer.optimizerSteps, 2 * compiled.trainer.globalStep);
+    }
+  },
+);
+
+tensorflowTest(
+  "manual optimization that steps its schedulers, or takes turns by the step's number, runs op by op",
+  async () => {
+    class Scheduling extends Turns {
+      override async trainingStep(batch: Batch): Promise<undefined> {
+        await super.trainingStep(batch);
+        this.lrSchedulers();
+      }
+    }
+    const scheduling = await fit(new Scheduling(), { compile: "graph" });
+    assert.match(scheduling.told.join("\n"), /runs op by op, because it asks for the schedulers/);
+    class Alternating extends Turns {
+      override async trainingStep(batch: Batch): Promise<undefined> {
+        if (this.trainer.globalStep % 3 !== 0) await super.trainingStep(batch);
+      }
+    }
+    const plain = await fit(new Alternating(), { compile: false });
+    const alternating = await fit(new Alternating(), { compile: "graph" });
+    assert.deepEqual(alternating.weights, plain.weights);
+  },
+);
 
 tensorflowTest("a step that looks at the epoch is recorded for each", async () => {
   class ByEpoch extends Line {

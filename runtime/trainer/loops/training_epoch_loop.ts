@@ -1,6 +1,5 @@
 import type { StepOutput } from "../callback.ts";
 import type { Window } from "../optimization/automatic.ts";
-import { runManually } from "../optimization/manual.ts";
 import { finishWindow, trainWithoutBatch } from "../optimization/unfinished_window.ts";
 import { stepSchedulers } from "../optimization/schedulers.ts";
 import { NO_BATCH, type ReadyLoader } from "../loaders.ts";
@@ -110,7 +109,7 @@ async function trainBatch(
   given: unknown,
   { loader, transfer }: { loader: ReadyLoader; transfer: Transfer },
 ): Promise<Trained | "skip the epoch" | "no rank has a batch"> {
-  const { hooks, metrics, module, fabric, progress } = session, batchIdx = progress.batch;
+  const { hooks, metrics, fabric, progress } = session, batchIdx = progress.batch;
   if (given === NO_BATCH) {
     const window = windowOf(session, loader);
     if (window.isFirst) session.batchesInWindow = 0;
@@ -126,9 +125,7 @@ async function trainBatch(
   if (window.isFirst) session.batchesInWindow = 0;
   session.batchesInWindow++;
   if (fabric.worldSize > 1) fabric.countSamples(sampleCountOf(batch));
-  const { outputs, stepped } = module.automaticOptimization
-    ? await session.optimize(batch, batchIdx, window)
-    : await runManually(session, batch, batchIdx);
+  const { outputs, stepped } = await session.optimize(batch, batchIdx, window);
   return { batch, outputs, stepped, window };
 }
 

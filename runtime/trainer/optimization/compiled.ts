@@ -1,13 +1,14 @@
 import type { LightningModule } from "../lightning_module.ts";
 import type { Session } from "../session.ts";
 import { optimize, type Window } from "./automatic.ts";
+import { runManually } from "./manual.ts";
 import { usesParameter } from "./uses_parameter.ts";
 import type { CompileMode } from "../../compile/compile_mode.ts";
 import { warnNotCompiled } from "../../compile/warn_not_compiled.ts";
 import { noGrad } from "../../tensor/tape.ts";
 import { tf } from "../../tensor/tf.ts";
 
-/** Trains on one batch. See {@linkcode optimize}. */
+/** Trains on one batch. See {@linkcode optimize} and {@linkcode runManually}, which has no window. */
 export type Optimize = (batch: unknown, batchIdx: number, window: Window) => ReturnType<typeof optimize>;
 
 /** What runs within a training step. A recording would leave out whatever these do besides computing. */
@@ -22,14 +23,18 @@ const HOOKS_IN_STEP = [
   "optimizerStep",
 ];
 
-/** How a batch of automatic optimization is trained on: as one compiled step where that is possible, else op by op. */
+/** How a batch is trained on: as one compiled step where that is possible, else op by op. */
 export function optimizeFor(session: Session): Optimize {
-  const { fabric, hooks, config } = session;
-  const plain: Optimize = (batch, batchIdx, window) => optimize(session, batch, batchIdx, window);
+  const { fabric, hooks, config, module } = session;
+  const plain: Optimize = module.automaticOptimization
+    ? (batch, batchIdx, window) => optimize(session, batch, batchIdx, window)
+    : (batch, batchIdx) => runManually(session, batch, batchIdx);
   if (!isCompiling(session) || config.detectAnomaly || session.optimizers.length === 0) return plain;
+  // Steps of one's own may take turns by a count of their own, which no recording sees: they are compiled if asked for.
+  if (!module.automaticOptimization && config.compile === "auto") return plain;
   if (hasObstacle(session, "trainingStep", HOOKS_IN_STEP)) return plain;
   const step = fabric.compile(
-    (batch: unknown, window: Window) => optimize(session, batch, session.progress.batch, window),
+    (batch: unknown, window: Window) => plain(batch, session.progress.batch, window),
     { compile: modeOf(session), name: "trainingStep" },
   );
   return (batch, _, window) => hooks.module("compiledStep", () => step(batch, window));

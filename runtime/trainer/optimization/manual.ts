@@ -1,6 +1,7 @@
 import type { StepOutput } from "../callback.ts";
 import type { Session } from "../session.ts";
 import type { LightningOptimizer } from "./lightning_optimizer.ts";
+import { onEveryStep } from "../../tensor/step_recording.ts";
 import { beginTape, discardTape } from "../../tensor/tape.ts";
 import type { tf } from "../../tensor/tf.ts";
 
@@ -43,6 +44,8 @@ export async function stepByHand(
   if (closure) await closure();
   await session.hooks.call("onBeforeOptimizerStep", optimizer);
   optimizer.original.step();
-  session.progress.optimizerSteps++;
-  session.steppedByHand = true;
+  onEveryStep(() => {
+    session.progress.optimizerSteps++;
+    session.steppedByHand = true;
+  });
 }
