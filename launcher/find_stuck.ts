@@ -45,9 +45,23 @@ export function findStuck(ranks: readonly Observation[], options: StuckOptions):
   return wait ? { rank: mostMissed(living), how: "cut off" } : undefined;
 }
 
-/** The rank that most wait for; of several the one that is farthest behind. Of two ranks that wait for each other, nobody can say whose end of the connection is at fault. */
+/**
+ * Where a message is lost, ranks wait for each other in a circle; the others wait for those. Of the circle, the one that is farthest behind waits for what another has
+ * sent long ago; of several, the one that most wait for. Of two ranks that wait for each other, nobody can say whose end of the connection is at fault.
+ */
 function mostMissed(ranks: readonly Observation[]): number {
-  const sequence = (rank: Observation) => rank.activity.collective!.sequence;
+  const behind = ({ activity: { collective: a } }: Observation, { activity: { collective: b } }: Observation) =>
+    a!.sequence - b!.sequence || (a!.round ?? 0) - (b!.round ?? 0);
   const waiters = (rank: number) => ranks.filter(({ activity }) => activity.collective!.waitsFor === rank).length;
-  return [...ranks].sort((a, b) => waiters(b.rank) - waiters(a.rank) || sequence(a) - sequence(b))[0].rank;
+  const circle = ranks.filter(({ rank }) => waitsForItself(rank, ranks));
+  if (circle.length > 0) return circle.sort((a, b) => behind(a, b) || waiters(b.rank) - waiters(a.rank))[0].rank;
+  return [...ranks].sort((a, b) => waiters(b.rank) - waiters(a.rank) || behind(a, b))[0].rank;
+}
+
+/** Whether a rank waits for one that waits for one, and so on, that waits for it. */
+function waitsForItself(rank: number, ranks: readonly Observation[]): boolean {
+  const next = (one: number | undefined) => ranks.find(({ rank }) => rank === one)?.activity.collective?.waitsFor;
+  let at = next(rank);
+  for (let step = 0; step < ranks.length && at !== undefined && at !== rank; step++) at = next(at);
+  return at === rank;
 }

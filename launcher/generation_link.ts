@@ -2,10 +2,13 @@ import type { Store } from "../runtime/comm/store.ts";
 import { type Clock, sleep } from "../runtime/core/clock.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
-import { echoWeight } from "./echo_weight.ts";
-import type { Outcome } from "./outcome.ts";
+import { howOf } from "./failure_report.ts";
 import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
+import { type FailureCause, type Outcome, stuckOutcome } from "./outcome.ts";
+import type { Observation } from "./rank_watch.ts";
+import { SharedWatch } from "./shared_watch.ts";
 import { within } from "./within.ts";
+import { type Ended, worstOf } from "./worst_of.ts";
 
 /** Options of {@linkcode GenerationLink}. */
 export interface GenerationLinkOptions {
@@ -34,14 +37,6 @@ export interface GenerationLinkOptions {
   lost: Set<number>;
 }
 
-/** What a launcher tells the others when its part of a generation has ended. */
-interface Ended extends Outcome {
-  readonly node: number;
-  readonly host: string;
-  /** The signal that ended it, if one did. */
-  readonly signal?: string;
-}
-
 /** What a launcher is told to end its ranks for. */
 interface Told {
   readonly node: number;
@@ -50,6 +45,8 @@ interface Told {
   readonly lost?: number;
   /** The node that wants to join, if that is all. */
   readonly joins?: number;
+  /** What keeps the run from going on, if no launcher sees it by itself. */
+  readonly stuck?: Omit<FailureCause, "exitCode">;
 }
 
 /** What a generation came to, on all hosts. */
@@ -59,6 +56,8 @@ export interface Settled extends Outcome {
 }
 
 const LONGEST_INTERVAL_MS = 1_000;
+/** How often launchers tell each other of ranks that stand still. */
+const WATCH_MS = 250;
 
 /** A link between launchers during one generation. See `HostLink`. */
 export class GenerationLink {
@@ -66,6 +65,7 @@ export class GenerationLink {
   readonly #prefix: string;
   readonly #ending = new AbortController();
   readonly #watching: Promise<void>;
+  readonly #watch: SharedWatch;
   #told: Told | undefined;
   /** Resolves with what happened, in words, if the run cannot go on because of another host. */
   readonly failedElsewhere: Promise<string>;
@@ -75,6 +75,8 @@ export class GenerationLink {
   constructor(options: GenerationLinkOptions) {
     this.#options = options;
     this.#prefix = `launcher/${options.generation}`;
+    const { store, node, nodes, heartbeatMs, clock } = options;
+    this.#watch = new SharedWatch({ store, node, nodes, heartbeatMs, clock, prefix: this.#prefix });
     const failed = Promise.withResolvers<string>(), regroup = Promise.withResolvers<string>();
     this.failedElsewhere = failed.promise;
     this.regroup = regroup.promise;
@@ -82,9 +84,14 @@ export class GenerationLink {
       this.#told ??= told;
       if (told.lost !== undefined) options.lost.add(told.lost);
       if (told.joins !== undefined) regroup.resolve(told.message);
-      else if (told.node !== options.node || told.lost !== undefined) failed.resolve(told.message);
+      else if (told.node !== options.node || told.lost !== undefined || told.stuck) failed.resolve(told.message);
     };
-    this.#watching = Promise.all([this.#listen(hear), this.#beat(hear)]).then(() => {});
+    this.#watching = Promise.all([this.#listen(hear), this.#beat(hear), this.#watchRanks(hear)]).then(() => {});
+  }
+
+  /** Takes what this host's ranks look like, again and again, and once when all have ended. */
+  observe(ranks: readonly Observation[]): void {
+    this.#watch.observe(ranks);
   }
 
   /** Tells the other launchers that this host's part cannot go on. The first of all that is told counts. */
@@ -106,12 +113,16 @@ export class GenerationLink {
       await within(store.set(`${this.#prefix}/ended/${node}`, toJsonBytes(mine)), heartbeatMs, this.#options.clock);
       const keys = nodes.map((other) => `${this.#prefix}/ended/${other}`);
       const all = (await this.#waitWhileAllLive(keys)).map((value) => fromJsonBytes<Ended>(value));
+      const stuck = (this.#told ?? await this.#whatWasTold())?.stuck;
       const leaves = (one: Ended) => one.signal !== undefined;
       const left = all.filter((one) => !leaves(one)).length;
-      const isFailure = all.some((one) => one.cause) && !all.some(leaves);
+      const isFailure = (stuck !== undefined || all.some((one) => one.cause)) && !all.some(leaves);
       const changes = this.#told?.joins !== undefined || all.some(leaves);
       const canGoOn = left >= minNodes && !all.some((one) => one.node === 0 && leaves(one));
-      return { ...worstOf(all), isRegrouping: changes && !isFailure && canGoOn && signal === undefined };
+      return {
+        ...(stuck ? stuckOutcome(stuck) : worstOf(all)),
+        isRegrouping: changes && !isFailure && canGoOn && signal === undefined,
+      };
     } catch (error) {
       if (!(error instanceof CommTimeoutError)) throw error;
       const isRegrouping = !lost.has(0) && nodes.filter((other) => !lost.has(other)).length >= minNodes &&
@@ -211,6 +222,40 @@ export class GenerationLink {
     return Math.min(this.#options.heartbeatMs / 4, LONGEST_INTERVAL_MS);
   }
 
+  /** Looks after ranks that stand still, together with the other launchers. */
+  async #watchRanks(hear: (told: Told) => void): Promise<void> {
+    const { node, clock } = this.#options, { signal } = this.#ending;
+    while (!signal.aborted && this.#told === undefined) {
+      try {
+        await this.#watch.tell();
+        const found = node === 0 ? await this.#watch.judge() : undefined;
+        if (found && this.#told === undefined) {
+          const stuck = { ...found, host: this.#hostOf(found.rank) };
+          const told = { node, message: `rank ${found.rank} ${howOf({ ...found, exitCode: 0 })}`, stuck };
+          await this.#publish(told);
+          return hear(this.#told ?? told);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        // A store that does not answer is found by the beat.
+        if (!(error instanceof CommTimeoutError)) throw error;
+      }
+      await sleep(WATCH_MS, { clock, signal });
+    }
+  }
+
+  #hostOf(rank: number): string | undefined {
+    const { nodes, hosts, localWorldSize } = this.#options;
+    return hosts.get(nodes[Math.floor(rank / localWorldSize)]);
+  }
+
+  /** What the launchers were told in this generation: on all the same, once all have ended. */
+  async #whatWasTold(): Promise<Told | undefined> {
+    const { store, heartbeatMs, clock } = this.#options;
+    const value = await within(store.get(`${this.#prefix}/failed`), heartbeatMs, clock);
+    return value && fromJsonBytes<Told>(value);
+  }
+
   async #publish(told: Told): Promise<void> {
     const { store, heartbeatMs } = this.#options;
     try {
@@ -226,25 +271,6 @@ export class GenerationLink {
       if (!(error instanceof CommTimeoutError)) throw error;
     }
   }
-}
-
-/** What all hosts together come to: the failure that the others follow from; else a stop; else the end. */
-function worstOf(all: readonly Ended[]): Outcome {
-  const failed = all.filter(({ cause }) => cause).sort((a, b) =>
-    echoWeight(a.cause!.error) - echoWeight(b.cause!.error) || a.node - b.node
-  );
-  const stopped = all.find(({ category }) => category === "stopped");
-  // Ranks that were told of a stop, and threw that, have not failed.
-  if (stopped && failed.every(({ cause }) => cause!.error?.name === "RankFailedError")) {
-    return { exitCode: stopped.exitCode, category: stopped.category };
-  }
-  // A host that ended for what another told it has no cause of its own, and comes after that one.
-  const order: Outcome["category"][] = ["rank", "stopped", "infrastructure", "resumable", "finished"];
-  const [worst] = failed.length > 0
-    ? failed
-    : [...all].sort((a, b) => order.indexOf(a.category) - order.indexOf(b.category));
-  const { exitCode, category, cause } = worst;
-  return { exitCode, category, cause };
 }
 
 function gone(): CommTimeoutError {

@@ -69,9 +69,7 @@ export function outcomeOf(run: EndedRun): Outcome {
   if (reason?.kind === "time") return { exitCode: OUT_OF_TIME, category: "stopped" };
   if (reason?.kind === "failure" && reason.how) {
     const { rank, how } = reason;
-    const exitCode = how === "left" ? 1 : UNAVAILABLE;
-    const cause: FailureCause = { rank, how, exitCode, activity: activities?.get(rank) };
-    return { exitCode, category: how === "left" ? "rank" : "infrastructure", cause };
+    return stuckOutcome({ rank, how, activity: activities?.get(rank) });
   }
   const cause = causeOf(run);
   // Nobody is to blame for a rank that did not come, a store that does not answer, or a lost message, but what they run on.
@@ -98,6 +96,12 @@ export function outcomeOf(run: EndedRun): Outcome {
     failures.sort((a, b) => a.weight - b.weight || (thrownFirst(a.error, b.error) ?? a.atMs - b.atMs));
     return failures[0]?.cause;
   }
+}
+
+/** What a run comes to that could not go on because of a rank that did not fail by itself. */
+export function stuckOutcome(cause: Omit<FailureCause, "exitCode">): Outcome {
+  const isRank = cause.how === "left", exitCode = isRank ? 1 : UNAVAILABLE;
+  return { exitCode, category: isRank ? "rank" : "infrastructure", cause: { ...cause, exitCode } };
 }
 
 /** Exits are seen in the order in which the launcher was scheduled; the ranks' own clocks tell which error was first. Of those, one that nobody can set comes first. */

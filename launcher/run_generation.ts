@@ -10,7 +10,7 @@ import { type Machine, thisMachine } from "./machine.ts";
 import { memoryHint } from "./out_of_memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { RankError } from "./rank_error.ts";
-import { RankWatch } from "./rank_watch.ts";
+import { type Observation, RankWatch } from "./rank_watch.ts";
 import type { StartedRank, StartRank } from "./start_rank.ts";
 import { supervise } from "./supervise.ts";
 
@@ -39,6 +39,8 @@ export interface GenerationOptions {
   machine?: Machine;
   /** Told what fails here, before the ranks are ended. Default: nobody is. */
   onFailure?: (failure: { rank: number; message: string }) => void;
+  /** Told what the ranks look like, again and again, and once when all have ended. Default: nobody is. */
+  onLook?: (ranks: readonly Observation[]) => void;
 }
 
 /** How a generation went. */
@@ -82,6 +84,11 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     })),
     { intervalMs: lookEveryMs, stopped: (pids) => machine.stopped(pids) },
   );
+  const look = async () => {
+    const seen = await watch.look(machine.clock.now());
+    options.onLook?.(seen);
+    return seen;
+  };
   let elsewhere: string | undefined;
   const supervised = ranks.map((rank) => ({
     ...{ rank: rank.rank, pid: rank.pid, exited: rank.exited },
@@ -96,8 +103,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     listen: options.listen,
     regroup: options.regroup?.then((message) => say(`weft: ${message}: ending the ranks, to start again with it`)),
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),
-    look: async () =>
-      findStuck(await watch.look(machine.clock.now()), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
+    look: async () => findStuck(await look(), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
     onStop: (reason) => {
       for (const [rank, page] of pages) activities.set(rank, page.activity());
       if (reason.kind === "failure") {
@@ -115,6 +121,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     },
   });
   unsupervised.move();
+  await look();
   await machine.killMarked([`WEFT_LAUNCHER_PID=${Deno.pid}`, `WEFT_RUN_ID=${cluster.runId}`]);
   await Promise.all(ranks.map((rank) => rank.drained(DRAIN_MS)));
 
@@ -136,7 +143,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     { before: killsBefore, after: await machine.oomKills() },
   );
   const report = ({ cause: known, category }: Outcome) => {
-    const isHere = known?.rank === cause?.rank;
+    const isHere = known?.rank === cause?.rank && known?.how === cause?.how;
     const text = failureReport({
       ...{ cause: known, reason, hint: isHere ? hint : undefined, logDir, isResumable: category === "resumable" },
       ended: run.processes.flatMap(({ rank, exit }) =>

@@ -8,7 +8,7 @@ import type { GenerationOptions, GenerationResult } from "./run_generation.ts";
 import type { SignalLog } from "./signal_log.ts";
 
 /** What a generation has to do with those that run elsewhere. */
-export type GenerationShare = Pick<GenerationOptions, "failedElsewhere" | "regroup" | "onFailure">;
+export type GenerationShare = Pick<GenerationOptions, "failedElsewhere" | "regroup" | "onFailure" | "onLook">;
 
 /** Options of {@linkcode runGenerations}. */
 export interface GenerationsOptions {
@@ -63,6 +63,7 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       failedElsewhere: shared?.failedElsewhere,
       regroup: shared?.regroup,
       onFailure: ({ message }) => void shared?.tell(message),
+      onLook: (ranks) => shared?.observe(ranks),
     });
     let isRegrouping = false;
     if (shared) {
@@ -71,7 +72,8 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       const { isRegrouping: regroups, ...settled }: Settled = await shared.settle({ ...result, signal });
       isRegrouping = regroups;
       // What failed here may be the echo of another host's failure, or of a host that is lost.
-      const isHere = settled.cause !== undefined && result.failure?.rank === settled.cause.rank;
+      const { cause } = settled;
+      const isHere = cause !== undefined && result.failure?.rank === cause.rank && result.failure.how === cause.how;
       result = { ...result, ...settled, failure: isHere ? result.failure : failureOf(settled.cause) };
     }
     const words = result.report(result);

@@ -46,7 +46,7 @@ export async function barrier(peers: Peers, firstStep = BARRIER_STEP): Promise<v
 export async function allReduceSmall<T extends NumberArray>(peers: Peers, data: T, op: ReduceOp): Promise<void> {
   const { rank, worldSize } = peers;
   const bytes = bytesOf(data);
-  const core = 2 ** Math.floor(Math.log2(worldSize)), HAND_IN = 100, RESULT = 101;
+  const core = 2 ** Math.floor(Math.log2(worldSize)), HAND_IN = 0, RESULT = 100;
   if (rank >= core) {
     peers.send(rank - core, HAND_IN, bytes);
     bytes.set(await peers.receive(rank - core, RESULT));
@@ -54,7 +54,7 @@ export async function allReduceSmall<T extends NumberArray>(peers: Peers, data: 
   }
   const hasGuest = rank + core < worldSize;
   if (hasGuest) reduceInto(data, sameType(data, await peers.receive(rank + core, HAND_IN)), op);
-  for (let distance = 1, round = 0; distance < core; distance *= 2, round++) {
+  for (let distance = 1, round = 1; distance < core; distance *= 2, round++) {
     const partner = rank ^ distance;
     peers.send(partner, round, bytes);
     reduceInto(data, sameType(data, await peers.receive(partner, round)), op);

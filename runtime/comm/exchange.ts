@@ -43,8 +43,8 @@ export interface ExchangeOptions {
 /** Somebody who sees what the collectives of a group do. Called often: it has to be quick. */
 export interface GroupWatch {
   began(kind: string, sequence: number): void;
-  /** @param rank whose frame is needed next; -1 for any */
-  waitsFor(rank: number): void;
+  /** @param rank whose frame is needed next; -1 for any. @param step which of its frames: in each collective they are needed in this order */
+  waitsFor(rank: number, step: number): void;
   ended(): void;
   /** A rank that failed without saying so. Asked again and again while a collective waits. */
   failure(): Error | undefined;
@@ -133,7 +133,7 @@ export class Exchange implements Peers {
 
   /** The payload of a step, which lasts until the next call. */
   async receive(from: number, step: number): Promise<Uint8Array> {
-    this.#watch?.waitsFor(from);
+    this.#watch?.waitsFor(from, step);
     const early = this.#early.take(this.#sequence, from, step);
     if (early) {
       this.arrived = early.head;
@@ -148,7 +148,7 @@ export class Exchange implements Peers {
 
   /** The payload of any step below `limit` of any rank, which lasts until the next call; {@linkcode arrived} tells whose. */
   async receiveAny(limit: number): Promise<Uint8Array> {
-    this.#watch?.waitsFor(-1);
+    this.#watch?.waitsFor(-1, 0);
     const early = this.#early.takeAny(this.#sequence, limit);
     if (early) {
       this.arrived = early.head;
@@ -166,7 +166,7 @@ export class Exchange implements Peers {
    * @param cancel makes `work` settle soon
    */
   async during<T>(work: Promise<T>, cancel: (reason: Error) => void): Promise<T> {
-    this.#watch?.waitsFor(-1);
+    this.#watch?.waitsFor(-1, 0);
     let isDone = false;
     const done = work.finally(() => {
       isDone = true;

@@ -6,8 +6,8 @@ import { divide } from "./reduce.ts";
 import type { SharedArena } from "./shared_arena.ts";
 import { sharedGather, sharedReduce } from "./shared_reduce.ts";
 
-/** In this step the first rank of a host hands out the result of a short array. */
-const HAND_OUT = 200;
+/** What goes between hosts comes after what the ranks of a host do first, and before they hand out the result. */
+const FAR_STEP = 0x0800_0000, HAND_OUT = 0x1000_0000;
 
 /** Options of {@linkcode hierarchicalAllReduce}. */
 export interface HierarchicalOptions {
@@ -36,7 +36,7 @@ export async function hierarchicalAllReduce<T extends NumberArray>(
   options: HierarchicalOptions,
 ): Promise<void> {
   const { layout, smallBytes } = options;
-  const near = new Subset(all, layout.near), far = layout.far && new Subset(all, layout.far);
+  const near = new Subset(all, layout.near), far = layout.far && new Subset(all, layout.far, FAR_STEP);
   // The mean is over all ranks: it is made of the sum at the end.
   const op = options.op === "mean" ? "sum" : options.op;
   const finish = (part: NumberArray) => {

@@ -17,10 +17,15 @@ export class Subset implements Peers {
   readonly rank: number;
   readonly #all: Peers;
   readonly #places: readonly number[];
+  readonly #firstStep: number;
 
-  /** @param places of those that belong to it, this rank among them, in the same order on each of them */
-  constructor(all: Peers, places: readonly number[]) {
+  /**
+   * @param places of those that belong to it, this rank among them, in the same order on each of them
+   * @param firstStep what is added to the steps: later parts of a collective have larger ones. Default: 0
+   */
+  constructor(all: Peers, places: readonly number[], firstStep = 0) {
     this.#all = all;
+    this.#firstStep = firstStep;
     this.#places = places;
     this.rank = places.indexOf(all.rank);
   }
@@ -34,10 +39,10 @@ export class Subset implements Peers {
   }
 
   send(to: number, step: number, payload?: Uint8Array, inPlace?: boolean): void {
-    this.#all.send(this.#places[to], step, payload, inPlace);
+    this.#all.send(this.#places[to], this.#firstStep + step, payload, inPlace);
   }
 
   receive(from: number, step: number): Promise<Uint8Array> {
-    return this.#all.receive(this.#places[from], step);
+    return this.#all.receive(this.#places[from], this.#firstStep + step);
   }
 }

@@ -14,6 +14,8 @@ export interface Activity {
     readonly sequence: number;
     /** The rank whose data it needs next, if it is a particular one. */
     readonly waitsFor?: number;
+    /** How far it is: the number of the message that it needs. Of two ranks in the same collective, the one with the smaller number is behind. */
+    readonly round?: number;
   };
   /** Whether it is connected with the other ranks. */
   readonly joined: boolean;
@@ -21,7 +23,7 @@ export interface Activity {
   readonly progress: number;
 }
 
-const STEP = 0, SEQUENCE = 1, PROGRESS = 2; // of 8 bytes each
+const STEP = 0, SEQUENCE = 1, PROGRESS = 2, ROUND = 3; // of 8 bytes each
 const OPERATION = 8, COLLECTIVE = 9, WAITS_FOR = 10, JOINED = 11, NAMES = 12; // of 4 bytes each
 const NAMES_AT = 256, NAME_BYTES = 64, MOST_NAMES = 120;
 const NOTICE_AT = 8_192, ERROR_AT = 16_384;
@@ -74,9 +76,10 @@ export class ActivityPage {
     this.#integers[COLLECTIVE] = this.#number(kind);
   }
 
-  /** @param rank -1 for any */
-  waitFor(rank: number): void {
+  /** @param rank -1 for any. @param round how far the collective is. Default: 0 */
+  waitFor(rank: number, round = 0): void {
     this.#doubles[PROGRESS]++;
+    this.#doubles[ROUND] = round;
     this.#integers[WAITS_FOR] = rank + 1;
   }
 
@@ -99,6 +102,7 @@ export class ActivityPage {
         kind,
         sequence: doubles[SEQUENCE],
         waitsFor: integers[WAITS_FOR] > 0 ? integers[WAITS_FOR] - 1 : undefined,
+        round: integers[WAITS_FOR] > 0 ? doubles[ROUND] : undefined,
       },
       joined: integers[JOINED] === 1,
       progress: doubles[PROGRESS],

@@ -10,7 +10,7 @@ export const groupWatch: GroupWatch = groupWatchOf(activity);
 export function groupWatchOf(page: () => ActivityPage): GroupWatch {
   return {
     began: (kind, sequence) => page().beginCollective(kind, sequence),
-    waitsFor: (rank) => page().waitFor(rank),
+    waitsFor: (rank, step) => page().waitFor(rank, step),
     ended: () => page().endCollective(),
     failure: () => failureOfPeer(page()),
   };

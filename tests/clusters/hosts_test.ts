@@ -159,6 +159,28 @@ Deno.test({
     );
 
     await t.step(
+      "a connection between ranks that is lost ends the run after the heartbeat's timeout, though the launchers reach each other",
+      () =>
+        inTemporaryFolder(async (folder) => {
+          await using network = await Network.start(2, FAR);
+          const run = { network, hosts: "2", keyFile: `${folder}/run.key` };
+          const train = ["--heartbeat-timeout", "2", "--devices", "1", TRAIN, "100000", "2"];
+          await using zero = network.launch(0, [...on(0, run), ...train]);
+          await using one = network.launch(1, [...on(1, run), ...train]);
+          await zero.until(/at step 2/);
+          await network.cutAllBut(29400);
+          const cause =
+            /^weft: (rank [01] is cut off, or the rank that it waits for is: .*)\n {2}on host[01], at step/m;
+          const said = await Promise.all([zero, one].map(async (launcher) => {
+            const { code, stderr } = await launcher.end();
+            assert.equal(code, 69, stderr);
+            return cause.exec(stderr)?.[1] ?? assert.fail(stderr);
+          }));
+          assert.equal(said[0], said[1]);
+        }),
+    );
+
+    await t.step(
       "a host that was cut off comes back, joins the run that went on without it, and ends with it",
       () =>
         inTemporaryFolder(async (folder) => {

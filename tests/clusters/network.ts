@@ -74,6 +74,11 @@ export class Network implements AsyncDisposable {
     await this.#control.write(new TextEncoder().encode(JSON.stringify(hosts) + "\n"));
   }
 
+  /** From now on only what goes to or from this port gets through between hosts. */
+  async cutAllBut(port: number): Promise<void> {
+    await this.#control.write(new TextEncoder().encode(`${port}\n`));
+  }
+
   /** How many bytes have gone from host to host, with all that TCP and IP add. */
   async bytes(): Promise<number> {
     await this.#control.write(new TextEncoder().encode('"bytes"\n'));

@@ -11,11 +11,11 @@ Deno.test("what a rank notes is read by another page over the same bytes", () =>
   const outer = rank.enter("trainingStep");
   const inner = rank.enter("backward");
   rank.beginCollective("allReduce", 12);
-  rank.waitFor(2);
+  rank.waitFor(2, 7);
   rank.joined = true;
   assert.deepEqual(launcher(), {
     ...{ step: 0, operation: "backward", joined: true, progress: 2 },
-    collective: { kind: "allReduce", sequence: 12, waitsFor: 2 },
+    collective: { kind: "allReduce", sequence: 12, waitsFor: 2, round: 7 },
   });
   rank.waitFor(-1);
   assert.equal(launcher().collective?.waitsFor, undefined);

@@ -59,6 +59,19 @@ Deno.test("where all wait and nothing arrives, a connection is lost: that of the
   assert.equal(findStuck([...all(5, 5), rank(2, { idleMs: 9_000, activity: waits(0) })], OPTIONS), undefined);
 });
 
+Deno.test("ranks that wait for those whose connection is lost are not named, however many they are", () => {
+  const at = (sequence: number, waitsFor: number, round: number): Observation["activity"] => ({
+    ...{ joined: true, progress: 1, collective: { kind: "allReduce", sequence, waitsFor, round } },
+  });
+  const all = (...activities: Observation["activity"][]) =>
+    findStuck(activities.map((activity, index) => rank(index, { idleMs: 10_000, activity })), OPTIONS);
+  // 2 and 3 wait for each other, 1 and 4 for 0, which waits for 2.
+  const most = all(at(5, 2, 9), at(5, 0, 20), at(5, 3, 1), at(4, 2, 1), at(5, 0, 20));
+  assert.deepEqual(most, { rank: 3, how: "cut off" });
+  // All three are in the circle: what 1 needs, 2 has sent before it came to where it is.
+  assert.deepEqual(all(at(5, 1, 7), at(5, 2, 1), at(5, 0, 20)), { rank: 1, how: "cut off" });
+});
+
 Deno.test("a lost connection is found also when a rank that did not need it is done", () => {
   const done = rank(0, { exitCode: 0, endedMs: 20_000 });
   const two = [rank(1, { idleMs: 10_000, activity: waits(2, 6) }), rank(2, { idleMs: 10_000, activity: waits(1, 5) })];

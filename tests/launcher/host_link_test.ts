@@ -75,6 +75,30 @@ Deno.test("of failures on several hosts the one that is no echo is the cause", a
   await end(all);
 });
 
+Deno.test("a rank that exited with 0 while one of another host waits for it is found, and is the cause on all hosts", async () => {
+  const { all } = links(2);
+  const meetings = await Promise.all(all.map((link) => link.meet(0)));
+  const [zero, one] = all.map((link, i) => link.begin(meetings[i]));
+  const activity = { joined: true, progress: 1, step: 7, collective: { kind: "allReduce", sequence: 7, waitsFor: 2 } };
+  const look = { endedMs: 0, stoppedMs: 0, idleMs: 5_000, activity };
+  zero.observe([0, 1].map((rank) => ({ ...look, rank })));
+  // Its launcher has nothing left to look at.
+  one.observe([2, 3].map((rank) => ({ ...look, rank, exitCode: 0, endedMs: 4_000 })));
+  const words = "rank 2 exited with code 0 while the others waited for it";
+  const outcomes = [
+    one.settle(FINISHED),
+    zero.failedElsewhere.then((said) => {
+      assert.equal(said, words);
+      return zero.settle(failed(0, "RankFailedError"));
+    }),
+  ];
+  for (const { exitCode, category, cause } of await Promise.all(outcomes)) {
+    assert.deepEqual([exitCode, category], [1, "rank"]);
+    assert.deepEqual([cause?.rank, cause?.how, cause?.host, cause?.activity?.step], [2, "left", "host1", 7]);
+  }
+  await end(all);
+});
+
 Deno.test("generations do not hear of each other", async () => {
   const { all } = links(2);
   const first = begin(all);

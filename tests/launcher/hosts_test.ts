@@ -40,6 +40,17 @@ Deno.test("a rank that fails on one host ends the run on all, with the same caus
     }
   }));
 
+for (const rank of [0, 1]) {
+  Deno.test(`a rank that exits with 0 while only one on another host waits for it is the cause on both: rank ${rank}`, () =>
+    withHosts(["--devices", "1"], { kind: "exit", rank }, async ({ zero, one }) => {
+      for (const { code, stderr } of await Promise.all([zero.end(), one.end()])) {
+        assert.equal(code, 1, stderr);
+        const words = `weft: rank ${rank} exited with code 0 while the others waited for it, and was the first to fail`;
+        assert.ok(stderr.includes(`${words}\n  on `), stderr);
+      }
+    }));
+}
+
 Deno.test("all hosts start the run again together, and it ends with the bytes of an undisturbed one", async () => {
   const results: Uint8Array[] = [];
   for (const rank of [1, 2, 99]) {

@@ -13,12 +13,15 @@ const garbage = [
 for (const port of ports.map(Number)) {
   for (const bytes of garbage) {
     using connection = await Deno.connect({ hostname, port });
+    // The word that hangs up may be lost, and comes again only to somebody who goes on speaking.
+    const insisting = setInterval(() => void connection.write(new Uint8Array(1)).catch(() => {}), 1000);
     try {
       await connection.write(bytes);
       for await (const _ of connection.readable);
     } catch {
       // Reset, which is as good.
     }
+    clearInterval(insisting);
     hungUp++;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * `wire.ts OPTIONS`: the network between hosts that are network namespaces. Makes a TUN device for each, prints `ready`, and passes
  * packets on by their IPv4 destination, late and not all of them; which are lost follows from the seed. A line on standard input that
- * is a JSON array of hosts says who is cut off from now on; the line `"bytes"` asks how many bytes have passed, lost ones too.
+ * is a JSON array of hosts says who is cut off from now on; one that is a port, that
+ * TCP gets through to and from this port alone; the line `"bytes"` asks how many bytes have passed, lost ones too.
  *
  * In user space, because the kernels of small virtual machines lack `netem`, which would do the same.
  */
@@ -54,7 +55,7 @@ const random = randomNumbers(seed), cutOff = new Set<number>();
 const devices = hosts.map(({ device }) => openDevice(device));
 const byAddress = new Map(hosts.map(({ address }, host) => [address, host]));
 const underway: { packet: Uint8Array<ArrayBuffer>; from: number; to: number; atMs: number }[] = [];
-let isWaiting = false, bytes = 0;
+let isWaiting = false, bytes = 0, onlyPort = 0;
 
 function deliver(): void {
   const now = performance.now();
@@ -66,6 +67,12 @@ function deliver(): void {
   if (isWaiting) setTimeout(deliver, Math.max(0, underway[0].atMs - now));
 }
 
+/** From and to which port an IPv4 packet goes. */
+function portsOf(packet: Uint8Array): number[] {
+  const at = (packet[0] & 15) * 4;
+  return [packet[at] << 8 | packet[at + 1], packet[at + 2] << 8 | packet[at + 3]];
+}
+
 async function listen(from: number): Promise<void> {
   const buffer = new Uint8Array(PACKET_BYTES);
   for (;;) {
@@ -74,7 +81,7 @@ async function listen(from: number): Promise<void> {
     const packet = buffer.slice(0, length), to = byAddress.get(packet.subarray(16, 20).join("."));
     if (packet[0] >> 4 !== 4 || to === undefined) continue;
     bytes += length;
-    if (random() < loss) continue;
+    if (random() < loss || onlyPort > 0 && !portsOf(packet).includes(onlyPort)) continue;
     underway.push({ packet, from, to, atMs: performance.now() + delayMs });
     if (!isWaiting) deliver();
   }
@@ -82,8 +89,9 @@ async function listen(from: number): Promise<void> {
 
 for (let from = 0; from < devices.length; from++) void listen(from);
 createInterface({ input: process.stdin }).on("line", (line) => {
-  const order = JSON.parse(line) as number[] | "bytes";
+  const order = JSON.parse(line) as number[] | number | "bytes";
   if (order === "bytes") return console.log(bytes);
+  if (typeof order === "number") return void (onlyPort = order);
   cutOff.clear();
   for (const host of order) cutOff.add(host);
 }).on("close", () => Deno.exit(0));

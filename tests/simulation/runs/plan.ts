@@ -59,11 +59,11 @@ export function drawRunPlan(random: Random): RunPlan {
     () => onRank("throw again"),
     () => onRank("kill"),
     () => onRank("stop"),
+    () => onRank("cut"),
+    () => onRank("exit"),
     () => onHost("term", node),
   ];
-  // These the launcher sees only where all ranks are its own: docs/failures.md.
-  if (numNodes === 1) draws.push(() => onRank("cut"), () => onRank("exit"));
-  else {
+  if (numNodes > 1) {
     draws.push(() => onHost("gone", node), () => onHost("pause", node), () => onHost("cut off", 1));
     if (minNodes < numNodes) draws.push(() => onHost("late", numNodes - 1));
   }
