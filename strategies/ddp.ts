@@ -6,6 +6,7 @@ import type { tf } from "../runtime/tensor/tf.ts";
 import { broadcastWeights } from "./broadcast_weights.ts";
 import { planBuckets } from "./bucket_plan.ts";
 import { GradientReducer, type Ranks } from "./gradient_reducer.ts";
+import { HostWaits } from "./host_waits.ts";
 import { MeanExchange } from "./mean_exchange.ts";
 import { checkSameModel } from "./same_model.ts";
 import type { RankFlags } from "./rank_flags.ts";
@@ -81,8 +82,9 @@ export class DDPStrategy implements Strategy {
   }
 
   connect(group: ProcessGroup, flags: RankFlags): Synchronizer {
-    const exchange = new MeanExchange(group, this.#compression);
-    return { prepareModule: (module) => this.#prepare({ group, exchange, flags }, module) };
+    const exchange = new MeanExchange(group, this.#compression), between = group.betweenHosts;
+    const hosts = between && new HostWaits({ between, flags, isZero: group.rank === 0 });
+    return { prepareModule: (module) => this.#prepare({ group, exchange, flags, hosts }, module) };
   }
 
   #plan(ranks: Ranks, variables: readonly tf.Variable[]): GradientReducer {

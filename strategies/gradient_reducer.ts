@@ -4,6 +4,7 @@ import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recordin
 import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 import type { Bucket } from "./bucket_plan.ts";
+import type { HostWaits } from "./host_waits.ts";
 import type { MeanExchange } from "./mean_exchange.ts";
 import { RankFlags } from "./rank_flags.ts";
 import type { SampleShare } from "./rank_samples.ts";
@@ -14,6 +15,8 @@ export interface Ranks {
   readonly group: ProcessGroup;
   readonly exchange: MeanExchange;
   readonly flags: RankFlags;
+  /** Looks after what goes between hosts, if there are several. */
+  readonly hosts: HostWaits | undefined;
 }
 
 /**
@@ -113,6 +116,7 @@ export class GradientReducer {
         try {
           launch(this.#buffers.length - 1);
           await this.#settle(reductions);
+          await this.#ranks.hosts?.stepped();
         } finally {
           // A failed reduction leaves others behind that nobody awaits any more.
           await Promise.allSettled(reductions);
@@ -228,6 +232,7 @@ export class GradientReducer {
         return this.#ranks.exchange.average(gradients);
       });
     } else if (after !== 1) { for (const { gradients } of this.#buffers) multiply(gradients, after); }
+    await this.#ranks.hosts?.stepped();
     return this.#buffers.map(({ gradients }) => gradients);
   }
 

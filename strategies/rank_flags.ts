@@ -2,9 +2,9 @@ import { RankSamples } from "./rank_samples.ts";
 import { RankWaits } from "./rank_waits.ts";
 
 /** What a rank may tell the others without a message of its own. */
-export type RankFlag = "stop" | "checkpoint" | "nonFinite";
+export type RankFlag = "stop" | "checkpoint" | "nonFinite" | "measure";
 
-const FLAGS: readonly RankFlag[] = ["stop", "checkpoint", "nonFinite"];
+const FLAGS: readonly RankFlag[] = ["stop", "checkpoint", "nonFinite", "measure"];
 
 /**
  * Flags that travel with the gradients: raised on any rank, they read the same on all ranks after the next backward pass that

@@ -23,6 +23,11 @@ export class RankWaits {
     this.#now = now;
   }
 
+  /** Seconds that this rank has waited so far. */
+  get own(): number {
+    return this.#own;
+  }
+
   /** Begins to wait. Returns what ends it. */
   begin(): () => void {
     const begun = this.#now();

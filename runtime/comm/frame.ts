@@ -27,6 +27,7 @@ export const KINDS = [
   "gatherObjects",
   "allGatherObjects",
   "barrier",
+  "measureHosts",
 ] as const;
 export type Kind = typeof KINDS[number];
 

@@ -1,13 +1,35 @@
 import { allReduceSmall, bytesOf, ring, ringGather } from "./algorithms.ts";
 import type { HostLayout } from "./host_layout.ts";
 import { type Peers, Subset } from "./peers.ts";
-import { type NumberArray, type ReduceOp, segmentOf } from "./process_group.ts";
+import { type HostTraffic, type NumberArray, type ReduceOp, segmentOf } from "./process_group.ts";
 import { divide } from "./reduce.ts";
 import type { SharedArena } from "./shared_arena.ts";
 import { sharedGather, sharedReduce } from "./shared_reduce.ts";
 
 /** What goes between hosts comes after what the ranks of a host do first, and before they hand out the result. */
 const FAR_STEP = 0x0800_0000, HAND_OUT = 0x1000_0000;
+
+/** Counts what goes between hosts. */
+export class TrafficMeter implements HostTraffic {
+  seconds = 0;
+  bytes = 0;
+  hops = 0;
+  readonly #now: () => number;
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Counts a part between hosts, of which each host has as many at the same time as it has `carriers`. */
+  async count(far: Subset, cost: { carriers: number; hops: number }, part: () => Promise<void>): Promise<void> {
+    const begun = this.#now(), sentBefore = far.sentBytes;
+    await part();
+    this.seconds += (this.#now() - begun) / 1000;
+    this.bytes += (far.sentBytes - sentBefore) * cost.carriers;
+    this.hops += cost.hops;
+  }
+}
 
 /** Options of {@linkcode hierarchicalAllReduce}. */
 export interface HierarchicalOptions {
@@ -19,6 +41,8 @@ export interface HierarchicalOptions {
   smallBytes: number;
   /** How segments are cut up on their way around a ring. */
   chunkBytes: number;
+  /** Where it is counted what goes between hosts. */
+  traffic: TrafficMeter;
 }
 
 /**
@@ -42,13 +66,13 @@ export async function hierarchicalAllReduce<T extends NumberArray>(
   const finish = (part: NumberArray) => {
     if (options.op === "mean") divide(part, all.worldSize);
   };
-  if (data.byteLength <= smallBytes) await reduceShort({ near, far }, data, { op, finish });
+  if (data.byteLength <= smallBytes) await reduceShort({ near, far }, data, { ...options, op, finish });
   else await reduceLong({ near, far }, data, { ...options, op, finish });
 }
 
 interface Circles {
   near: Peers;
-  far: Peers | undefined;
+  far: Subset | undefined;
 }
 
 interface InnerOptions {
@@ -60,12 +84,12 @@ interface InnerOptions {
 async function reduceShort(
   { near, far }: Circles,
   data: NumberArray,
-  { op, finish }: InnerOptions,
+  { op, finish, traffic }: HierarchicalOptions & InnerOptions,
 ): Promise<void> {
   const bytes = bytesOf(data);
   await allReduceSmall(near, data, op);
   if (near.rank === 0) {
-    await allReduceSmall(far!, data, op);
+    await traffic.count(far!, { carriers: 1, hops: hopsOfSmall(far!) }, () => allReduceSmall(far!, data, op));
     finish(data);
     for (let to = 1; to < near.worldSize; to++) near.send(to, HAND_OUT, bytes);
   } else {
@@ -78,16 +102,27 @@ async function reduceLong(
   data: NumberArray,
   options: HierarchicalOptions & InnerOptions,
 ): Promise<void> {
-  const { op, layout, arena, smallBytes, chunkBytes, finish } = options, owners = layout.carriers;
+  const { op, layout, arena, smallBytes, chunkBytes, finish, traffic } = options, owners = layout.carriers;
   const shares = near.worldSize > 1 && arena !== undefined && await arena.prepare(near, data.byteLength);
   if (shares) await sharedReduce(near, arena, { data, op, gather: false, owners });
   else if (near.worldSize > 1) await ring(near, data, { op, chunkBytes, gather: false, owners });
   if (far) {
     const { start, end } = segmentOf(data.length, near.rank, owners), segment = data.subarray(start, end);
-    if (segment.byteLength <= smallBytes) await allReduceSmall(far, segment, op);
-    else await ring(far, segment, { op, chunkBytes, gather: true });
+    const isSmall = segment.byteLength <= smallBytes;
+    const hops = isSmall ? hopsOfSmall(far) : 2 * (far.worldSize - 1);
+    await traffic.count(
+      far,
+      { carriers: owners, hops },
+      () => isSmall ? allReduceSmall(far, segment, op) : ring(far, segment, { op, chunkBytes, gather: true }),
+    );
     finish(segment);
   }
   if (shares) await sharedGather(near, arena, { data, owners });
   else if (near.worldSize > 1) await ringGather(near, data, { chunkBytes, owners });
+}
+
+/** Messages of {@linkcode allReduceSmall} that wait for each other. */
+function hopsOfSmall({ worldSize }: Peers): number {
+  const rounds = Math.floor(Math.log2(worldSize));
+  return 2 ** rounds === worldSize ? rounds : rounds + 2;
 }

@@ -1,5 +1,7 @@
 /** Who shares a host, seen from one rank. */
 export interface HostLayout {
+  /** Whether every host has one rank alone. */
+  readonly isFlat: boolean;
   /** The ranks of this rank's host, in their order. */
   readonly near: readonly number[];
   /**
@@ -13,7 +15,7 @@ export interface HostLayout {
 /**
  * Sorts out who shares a host with a rank, and who takes whose part on the other hosts.
  * @param hosts the ranks of each host, by host: every rank once
- * @returns undefined if there is nothing to gain: all ranks are on one host, or each has its own
+ * @returns undefined if all ranks are on one host
  * @throws RangeError if a rank is missing, or there twice
  */
 export function hostLayout(
@@ -26,11 +28,16 @@ export function hostLayout(
       `hosts are ${JSON.stringify(hosts)}; each of the ranks 0 to ${worldSize - 1} must be on one of them`,
     );
   }
-  if (hosts.length < 2 || hosts.length === ranks.length) return undefined;
+  if (hosts.length < 2) return undefined;
   const near = hosts.find((host) => host.includes(rank))!;
   const carriers = Math.min(...hosts.map((host) => host.length));
   const place = near.indexOf(rank);
-  return { near, carriers, far: place < carriers ? hosts.map((host) => host[place]) : undefined };
+  return {
+    isFlat: hosts.length === ranks.length,
+    near,
+    carriers,
+    far: place < carriers ? hosts.map((host) => host[place]) : undefined,
+  };
 }
 
 /** Groups ranks by what those of one host have in common, in the order of each host's first rank. */

@@ -12,7 +12,7 @@ import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts
 
 /** Options of {@linkcode joinProcessGroup}. */
 export interface JoinOptions
-  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory" | "hosts"> {
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory" | "hosts" | "hostNames"> {
   /** Where the ranks find each other. It is the caller's, and not needed any more once they did. */
   store: Store;
   /** 0 to worldSize - 1, each once. */

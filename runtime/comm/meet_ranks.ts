@@ -10,7 +10,8 @@ import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
 
 /** Options of {@linkcode meetRanks}. */
-export interface MeetOptions extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "hosts"> {
+export interface MeetOptions
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "hosts" | "hostNames"> {
   store: Store;
   rank: number;
   /** 2 or more. */
@@ -36,7 +37,7 @@ interface Card extends Endpoints {
   sharesMemory: boolean;
 }
 
-const VERSION = 3;
+const VERSION = 4;
 
 /**
  * Lets ranks find each other in a store and connects them, by whatever their inboxes are made of. Resolves when every rank has heard from every other.
@@ -54,9 +55,17 @@ export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
     const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - clock.now(), signal });
     const transport = inbox.connect(rank, cards.map((other, r) => chooseEndpoint(r, other, { rank, card })));
     const hosts = groupByHost(cards.map(({ machine }) => machine));
+    const hostNames = hosts.map(([first]) => cards[first].machine.split(" ")[0]);
     const shares = cards.every((other) => other.sharesMemory || other.machine !== card.machine);
     const sharedMemory = shares ? options.sharedMemory : undefined;
-    const group = new TransportGroup(transport, { ...options, token, firstSequence: 0, hosts, sharedMemory });
+    const group = new TransportGroup(transport, {
+      ...options,
+      token,
+      firstSequence: 0,
+      hosts,
+      hostNames,
+      sharedMemory,
+    });
     try {
       // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
       await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - clock.now()), signal });

@@ -18,6 +18,8 @@ export class Subset implements Peers {
   readonly #all: Peers;
   readonly #places: readonly number[];
   readonly #firstStep: number;
+  /** Bytes of all payloads that were sent. */
+  sentBytes = 0;
 
   /**
    * @param places of those that belong to it, this rank among them, in the same order on each of them
@@ -39,6 +41,7 @@ export class Subset implements Peers {
   }
 
   send(to: number, step: number, payload?: Uint8Array, inPlace?: boolean): void {
+    this.sentBytes += payload?.byteLength ?? 0;
     this.#all.send(this.#places[to], this.#firstStep + step, payload, inPlace);
   }
 

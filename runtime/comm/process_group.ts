@@ -15,6 +15,34 @@ export interface ReduceOptions extends WaitOptions {
   op?: ReduceOp;
 }
 
+/** What all-reduces have cost between hosts so far. */
+export interface HostTraffic {
+  /** Seconds in which this rank's part between hosts was under way, with those in which it waited for slow ranks there. */
+  readonly seconds: number;
+  /** What this rank's host has sent to the others. */
+  readonly bytes: number;
+  /** Messages that had to wait for each other, one way. */
+  readonly hops: number;
+}
+
+/** How fast another host is reached. */
+export interface HostSpeed {
+  readonly host: string;
+  /** There and back, of an empty message. */
+  readonly roundTripMs: number;
+  readonly bytesPerSecond: number;
+}
+
+/** What a group of ranks on several hosts knows of the way between them. */
+export interface BetweenHosts {
+  readonly traffic: HostTraffic;
+  /**
+   * Measures, as a collective, how fast the host of rank 0 reaches the others: five round trips to each, then `bytes`, as all-reduces spread them over its ranks; at most 1 MiB a rank.
+   * @returns on rank 0 the speeds, on the others nothing
+   */
+  measure(bytes: number): Promise<HostSpeed[]>;
+}
+
 /** Options of the collectives with a source or a destination. */
 export interface RootOptions extends WaitOptions {
   /** The rank that sends (broadcast) or receives (gather). Default: 0. */
@@ -30,6 +58,8 @@ export interface RootOptions extends WaitOptions {
 export interface ProcessGroup extends AsyncDisposable {
   readonly rank: number;
   readonly worldSize: number;
+  /** The way between hosts; undefined if all ranks are on one. */
+  readonly betweenHosts?: BetweenHosts;
   /** Reduces in place; afterwards every rank holds the same bytes. Returns `data`. */
   allReduce<T extends NumberArray>(data: T, options?: ReduceOptions): Promise<T>;
   /** Reduces `data` and returns this rank's segment of it: `segmentOf(data.length, rank, worldSize)`. `data` is scratch afterwards. */

@@ -1,10 +1,13 @@
 import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
-import { hierarchicalAllReduce } from "./hierarchical_reduce.ts";
+import { measureHosts } from "./between_hosts.ts";
+import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
+import { systemClock } from "../core/clock.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { type Dtype, MAX_PAYLOAD_BYTES, type Op, OPS, type Signature } from "./frame.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
 import {
+  type BetweenHosts,
   type DataArray,
   type NumberArray,
   type ProcessGroup,
@@ -33,6 +36,8 @@ export interface TransportGroupOptions extends ExchangeOptions {
   chunkBytes?: number;
   /** The ranks of each host, by host. Default: all ranks are on one. */
   hosts?: readonly (readonly number[])[];
+  /** What they are called. Default: `host 0` and so on. */
+  hostNames?: readonly string[];
   /** Where memory that the ranks of this host share comes from, for the larger reductions. Default: there is none. */
   sharedMemory?: SharedMemory;
   /** Arrays of more bytes than this are reduced in shared memory. Default: 16 KiB. */
@@ -52,6 +57,8 @@ export class TransportGroup implements ProcessGroup {
   readonly #chunkBytes: number;
   readonly #sharedFromBytes: number;
   readonly #layout: HostLayout | undefined;
+  readonly #traffic: TrafficMeter;
+  readonly betweenHosts: BetweenHosts | undefined;
   readonly #arena: SharedArena | undefined;
   #engine: ReduceEngine | undefined;
 
@@ -64,7 +71,7 @@ export class TransportGroup implements ProcessGroup {
     this.#sharedFromBytes = options.sharedFromBytes ?? 16 * 1024;
     const { hosts = [], sharedMemory } = options;
     this.#layout = hosts.length > 1 ? hostLayout(hosts, transport) : undefined;
-    const sharers = this.#layout?.near.length ?? (hosts.length > 1 ? 1 : this.worldSize);
+    const sharers = this.#layout?.near.length ?? this.worldSize;
     if (sharedMemory && sharers > 1) {
       // Measured: larger chunks do not get faster, and all that the ranks pass on stays in a processor's last cache.
       const share = Math.floor((4 << 20) / sharers);
@@ -76,6 +83,18 @@ export class TransportGroup implements ProcessGroup {
       });
     }
     this.#exchange = new Exchange(transport, options);
+    const { clock = systemClock, hostNames = hosts.map((_, host) => `host ${host}`) } = options;
+    const now = () => clock.now();
+    this.#traffic = new TrafficMeter(now);
+    this.betweenHosts = this.#layout && {
+      traffic: this.#traffic,
+      measure: (bytes) => {
+        const share = Math.ceil(bytes / this.#layout!.carriers);
+        const load = new Uint8Array(Math.min(Math.max(1, share), MAX_PAYLOAD_BYTES));
+        const signature: Signature = { kind: "measureHosts", dtype: "none", op: "none", root: 0, count: 0 };
+        return this.#run(signature, {}, (exchange) => measureHosts(exchange, { hosts, names: hostNames, load, now }));
+      },
+    };
   }
 
   /**
@@ -206,8 +225,9 @@ export class TransportGroup implements ProcessGroup {
       await exchange.during(engine.allReduce(data, op), (reason) => engine.cancel(reason));
       // A rank that has its result and leaves must not take with it what another still reads.
       await barrier(exchange);
-    } else if (layout) {
-      await hierarchicalAllReduce(exchange, data, { op, layout, arena, smallBytes, chunkBytes });
+    } else if (layout && (gather || !layout.isFlat)) {
+      const traffic = this.#traffic;
+      await hierarchicalAllReduce(exchange, data, { op, layout, arena, smallBytes, chunkBytes, traffic });
     } else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
       await sharedReduce(exchange, arena, { data, op, gather });
     } else if (size <= smallBytes) await allReduceSmall(exchange, data, op);

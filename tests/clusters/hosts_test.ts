@@ -133,6 +133,14 @@ Deno.test({
           for (const { code, stderr } of ended) assert.equal(code, 0, stderr);
           const weights = ended.flatMap(({ stdout }) => stdout.match(/weights [0-9a-f]{64} after 20/g) ?? []);
           assert.deepEqual([weights.length, new Set(weights).size], [4, 1], ended.map(({ stdout }) => stdout).join());
+          const way =
+            /^\[rank 0\] \d+ % of a step \(.* s\) is the all-reduce between hosts: (\d+) ms there and back to host1, /m;
+          const [, roundTripMs] = way.exec(ended[0].stderr) ?? assert.fail(ended[0].stderr);
+          assert.ok(Number(roundTripMs) >= 2 * FAR.delayMs, `${roundTripMs} ms there and back`);
+          assert.match(
+            ended[0].stderr,
+            /0\.32 MB a step at .* MB\/s\. (Latency|Bandwidth) limits it: accumulate gradients/,
+          );
         }),
     );
 

@@ -174,10 +174,10 @@ Deno.test("hosts are sorted out by what their ranks have in common", () => {
   assert.deepEqual(groupByHost(["b", "a", "b", "c"]), [[0, 2], [1], [3]]);
   const world = (rank: number) => ({ rank, worldSize: 5 });
   const hosts = [[0, 2, 4], [1, 3]];
-  assert.deepEqual(hostLayout(hosts, world(2)), { near: [0, 2, 4], carriers: 2, far: [2, 3] });
-  assert.deepEqual(hostLayout(hosts, world(4)), { near: [0, 2, 4], carriers: 2, far: undefined });
+  assert.deepEqual(hostLayout(hosts, world(2)), { isFlat: false, near: [0, 2, 4], carriers: 2, far: [2, 3] });
+  assert.deepEqual(hostLayout(hosts, world(4)), { isFlat: false, near: [0, 2, 4], carriers: 2, far: undefined });
   assert.equal(hostLayout([[0, 1, 2, 3, 4]], world(0)), undefined);
-  assert.equal(hostLayout([[0], [1], [2], [3], [4]], world(0)), undefined);
+  assert.equal(hostLayout([[0], [1], [2], [3], [4]], world(0))?.isFlat, true);
   for (const wrong of [[[0, 1], [2, 3]], [[0, 1, 2], [2, 3, 4]], [[0, 1, 2], [3, 5]]]) {
     assert.throws(() => hostLayout(wrong, world(0)), { name: "RangeError", message: /ranks 0 to 4/ });
   }

@@ -1,4 +1,4 @@
-import type { Head } from "../../runtime/comm/frame.ts";
+import { Head } from "../../runtime/comm/frame.ts";
 import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
 import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
 import { TransportGroup, type TransportGroupOptions } from "../../runtime/comm/transport_group.ts";
@@ -13,20 +13,30 @@ export interface World {
   traffic: { between: number; within: number };
 }
 
-/** Joins the ranks of some hosts. @param hosts the ranks of each. @param faults of a host's shared memory; no memory at all without them */
+/** Joins the ranks of some hosts. @param hosts the ranks of each. @param faults of a host's shared memory; no memory at all without them. @param delayMs on the way between hosts */
 export function joinHosts(
   hosts: number[][],
-  options: TransportGroupOptions & { faults?: (host: number) => Faults } = {},
+  options: TransportGroupOptions & { faults?: (host: number) => Faults; delayMs?: number } = {},
 ): World {
-  const { faults, ...rest } = options;
+  const { faults, delayMs = 0, ...rest } = options;
   const hostOf = (rank: number) => hosts.findIndex((host) => host.includes(rank));
   const memories = hosts.map((_, host) => new ProcessMemory(faults?.(host)));
   const traffic = { between: 0, within: 0 };
   const groups = memoryTransports(hosts.flat().length).map((transport, rank) => {
-    const send = transport.send.bind(transport);
+    const send = transport.send.bind(transport), close = transport.close.bind(transport);
+    let isClosed = false;
+    transport.close = (lingerMs: number) => {
+      isClosed = true;
+      return close(lingerMs);
+    };
     transport.send = (to: number, head: Head, payload: Uint8Array, inPlace: boolean) => {
-      traffic[hostOf(to) === hostOf(rank) ? "within" : "between"] += payload.length;
-      send(to, head, payload, inPlace);
+      const isNear = hostOf(to) === hostOf(rank);
+      traffic[isNear ? "within" : "between"] += payload.length;
+      if (isNear || delayMs === 0) return send(to, head, payload, inPlace);
+      const late = new Head(head.bytes.slice().buffer), bytes = payload.slice();
+      setTimeout(() => {
+        if (!isClosed) send(to, late, bytes, false);
+      }, delayMs);
     };
     const sharedMemory = faults && memories[hostOf(rank)];
     return new TransportGroup(transport, { ...rest, hosts, sharedMemory });
