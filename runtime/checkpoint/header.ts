@@ -102,6 +102,9 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number): Header {
   const checkedMetadata = parseMetadata(metadata);
   const repeated = firstRepeatedKey(text);
   if (repeated !== undefined) throw new Error(`its header has the name ${JSON.stringify(repeated)} twice`);
+  for (const name of [...Object.keys(entries), ...[...checkedMetadata].flat()]) {
+    if (!name.isWellFormed()) throw new Error(`its header has a text with half a character, ${JSON.stringify(name)}`);
+  }
   tensors.sort((a, b) => a.begin - b.begin || a.byteLength - b.byteLength);
   let end = 0;
   for (const tensor of tensors) {
@@ -144,8 +147,8 @@ function parseTensor(name: string, entry: unknown): TensorInfo {
 }
 
 function parseMetadata(metadata: unknown): Map<string, string> {
-  if (metadata === undefined) return new Map();
-  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
+  if (metadata === undefined || metadata === null) return new Map();
+  if (typeof metadata !== "object" || Array.isArray(metadata)) {
     throw new Error("its `__metadata__` is no object");
   }
   for (const [key, value] of Object.entries(metadata)) {
@@ -156,23 +159,28 @@ function parseMetadata(metadata: unknown): Map<string, string> {
   return new Map(Object.entries(metadata));
 }
 
-/** The first key that the outermost object of valid JSON has twice: JSON.parse would silently keep the last. */
+/** The first key that an object of valid JSON has twice: JSON.parse would silently keep the last. */
 function firstRepeatedKey(json: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
+  const open: Set<string>[] = [];
   for (let i = 0; i < json.length; i++) {
     const character = json[i];
-    if (character === "{" || character === "[") depth++;
-    else if (character === "}" || character === "]") depth--;
+    if (character === "{" || character === "[") open.push(new Set());
+    else if (character === "}" || character === "]") open.pop();
     else if (character === '"') {
       const start = i++;
       while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
-      if (depth !== 1) continue;
-      // At this depth a string is a key: parseTensor and parseMetadata refuse strings as values.
+      if (!isKey(json, i + 1)) continue;
       const key = JSON.parse(json.slice(start, i + 1)) as string;
+      const seen = open.at(-1)!;
       if (seen.has(key)) return key;
       seen.add(key);
     }
   }
   return undefined;
+}
+
+/** Whether a text of JSON that ends before this place is a key, not a value: a colon follows. */
+function isKey(json: string, at: number): boolean {
+  while (" \t\n\r".includes(json[at])) at++;
+  return json[at] === ":";
 }

@@ -154,6 +154,38 @@ for (const [name, make] of Object.entries(SUBJECTS)) {
     }));
 }
 
+// Deno has no accessor `__proto__`, so a metric of that name is like any. MLflow takes other names only (mlflow_logger_test.ts), and what
+// ConsoleLogger prints is for people.
+for (const name of ["CSVLogger", "JSONLinesLogger", "TensorBoardLogger"]) {
+  Deno.test(`${name} keeps metrics whose names have newlines, commas and quotes or are an object's own`, async () => {
+    await using server = new FakeMLflow();
+    await inTemporaryFolder(async (folder) => {
+      const { logger, read } = SUBJECTS[name](folder, server, "");
+      const names = [
+        `a,"b"`,
+        "=1+1",
+        "c\nstep,0",
+        "d\r\n{}",
+        "../../e",
+        "__proto__",
+        "constructor",
+        "hasOwnProperty",
+        "",
+      ];
+      const metrics = Object.fromEntries(names.map((metric, i) => [metric, i]));
+      logger.logHyperparams({ ["__proto__"]: { polluted: 1 }, "a\nb: c": "d\ne: f" });
+      logger.logMetrics(metrics, 7);
+      await logger.save();
+      logger.logMetrics({ later: 1 }, 8);
+      await logger.finalize("success");
+      const kept = (await read()).filter(([step]) => step === 7).map(([, metric, value]) => [metric, value]);
+      assert.deepEqual(Object.fromEntries(kept), metrics);
+      assert.equal(({} as { polluted?: number }).polluted, undefined);
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["exp"]);
+    });
+  });
+}
+
 Deno.test("an unknown option of any logger is refused, with the one that was meant", () => {
   const wrong = { nme: "x", nam: "x", verson: 1 } as never;
   assert.throws(() => new CSVLogger("logs", wrong), /`CSVLogger` has no option `nme`; did you mean `name`/);

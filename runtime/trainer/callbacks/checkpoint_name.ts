@@ -23,7 +23,7 @@ export function checkpointName(
 ): string {
   const insert = options.autoInsertMetricName ?? true;
   const name = template.replace(/\{([^{}:]*)(?::([^{}]*))?\}/g, (_, metric: string, format: string | undefined) => {
-    const value = formatNumber(metrics[metric] ?? 0, format);
+    const value = formatNumber(Object.hasOwn(metrics, metric) ? metrics[metric] : 0, format);
     return insert ? `${metric}=${value}` : value;
   });
   return `${name}${options.version ? `-v${options.version}` : ""}${CHECKPOINT_EXTENSION}`;
