@@ -135,8 +135,15 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort);
   using _aborting = { [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) };
+  const terminal = Deno.stderr.isTerminal();
+  const console = new ConsoleOutput({ terminal });
+  const say = (text: string) => void console.say(text);
+  const onWrongKey = () =>
+    say(
+      "weft: somebody who wants to join the run has another key, and is refused. If it is one of your hosts: all need the same",
+    );
   const store = nodeRank === 0
-    ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort, runKey }))
+    ? cleanup.use(await StoreServer.listen({ address: mainAddress, port: mainPort, runKey, onWrongKey }))
     : undefined;
   const connect = async () => {
     if (numNodes === 1) return undefined;
@@ -155,8 +162,6 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
     return cleanup.use(new HostLink({ ...host, facts, store: shared }));
   };
   const guard = cleanup.use(new OrphanGuard(scratch));
-  const terminal = Deno.stderr.isTerminal();
-  const console = new ConsoleOutput({ terminal });
   const runId = numNodes > 1 ? `${mainAddress}:${mainPort}` : crypto.randomUUID();
   const job = text(variables, "SLURM_JOB_ID");
   const firstGeneration = job === undefined ? 0 : integer(variables, "SLURM_RESTART_COUNT") ?? 0;
@@ -177,7 +182,6 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
     visibleDevices: text(variables, "CUDA_VISIBLE_DEVICES"),
     columns: terminal && show ? columns() : undefined,
   });
-  const say = (text: string) => void console.say(text);
   const run = await runGenerations({
     ...{ firstGeneration, nodeRank, maxRestarts, restartDelayMs, signals, connect, say },
     isOver: () => endMs !== undefined && performance.now() >= endMs,

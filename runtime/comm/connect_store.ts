@@ -2,6 +2,7 @@ import { CommTimeoutError } from "../core/errors.ts";
 import type { RunKey } from "../core/run_key.ts";
 import { type CurveKeys, curveKeys } from "./curve_keys.ts";
 import { tcpEndpoint } from "./endpoint.ts";
+import { KeyCheck } from "./key_check.ts";
 import { RENDEZVOUS_TIMEOUT_MS, waitTimeout } from "./memory_store.ts";
 import { checkKey, checkKeys, checkValue, MAX_VALUE_BYTES } from "./store_state.ts";
 import type { Store, WaitOptions } from "./store.ts";
@@ -27,7 +28,7 @@ export interface ConnectedStore extends Store {
 /**
  * Connects to a {@linkcode StoreServer}, which may start later than this.
  * Waiting for an answer keeps the process alive, an idle connection does not.
- * @throws CommTimeoutError if nobody answers within `timeoutMs` (default: 5 minutes)
+ * @throws CommTimeoutError if nobody answers within `timeoutMs` (default: 5 minutes); Error, at once, if the server there has another key
  */
 export async function connectStore(options: ConnectStoreOptions): Promise<ConnectedStore> {
   const { address = "127.0.0.1", port, timeoutMs = RENDEZVOUS_TIMEOUT_MS, signal, runKey } = options;
@@ -63,6 +64,9 @@ class StoreClient implements ConnectedStore {
   readonly #context: Context;
   readonly #socket: Socket;
   readonly #waiter: Waiter;
+  readonly #keyCheck: KeyCheck;
+  /** Why it can never answer. */
+  #refusal: Error | undefined;
   readonly #requests = new Map<number, Request>();
   #pumping: Promise<void> | undefined;
   #nextId = 1;
@@ -78,8 +82,9 @@ class StoreClient implements ConnectedStore {
     try {
       this.#socket = this.#context.socket(SocketType.DEALER, { ipv6, maxMessageBytes: 2 ** 31 });
       if (curve) this.#socket.connectByCurve(curve);
+      this.#keyCheck = new KeyCheck(this.#context, this.#socket, { endpoint, ipv6, hasKey: curve !== undefined });
       this.#socket.connect(endpoint);
-      this.#waiter = new Waiter(this.#context, [this.#socket]);
+      this.#waiter = new Waiter(this.#context, [this.#socket, ...this.#keyCheck.ears]);
     } catch (error) {
       this.#context[Symbol.dispose]();
       throw error;
@@ -163,6 +168,7 @@ class StoreClient implements ConnectedStore {
   /** Sends a request and resolves with its answer, read up to its fields. */
   async #ask(op: number, write: (writer: StoreWriter) => StoreWriter, options: WaitOptions = {}): Promise<Answer> {
     if (this.#closed) throw new Error("the store is closed");
+    if (this.#refusal) throw this.#refusal;
     const { timeoutMs = this.#timeoutMs, signal } = options;
     signal?.throwIfAborted();
     const id = this.#nextId;
@@ -209,11 +215,21 @@ class StoreClient implements ConnectedStore {
   async #pump(): Promise<void> {
     while (this.#requests.size > 0 && !this.#closed) {
       for (let parts; (parts = this.#socket.receive());) this.#answer(parts[0]);
+      const problem = this.#keyCheck.look();
+      if (problem !== undefined) this.#refuse(problem);
       // Those who got their answer go on first: when nobody is left to wait for, this ends.
       await Promise.resolve();
       if (this.#requests.size > 0 && !this.#closed) await this.#waiter.wait(Infinity);
     }
     this.#pumping = undefined;
+  }
+
+  #refuse(problem: string): void {
+    this.#refusal = new Error(
+      `the store at ${this.#endpoint} ${problem}. All hosts of a run need the same key (--key-file, WEFT_RUN_KEY), ` +
+        "and the address and port of that run",
+    );
+    for (const request of this.#requests.values()) request.reject(this.#refusal);
   }
 
   #answer(message: Uint8Array): void {

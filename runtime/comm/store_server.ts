@@ -4,6 +4,7 @@ import { isLoopback } from "../core/loopback.ts";
 import type { RunKey } from "../core/run_key.ts";
 import { curveKeys } from "./curve_keys.ts";
 import { listeningEndpoint } from "./endpoint.ts";
+import { Handshakes } from "./handshakes.ts";
 import { ERRNO, ZmqError } from "./libzmq.ts";
 import { Waiter } from "./waiter.ts";
 import { Context, type Socket, SocketType } from "./zmq.ts";
@@ -16,6 +17,16 @@ export interface StoreServerOptions {
   port?: number;
   /** Who does not have it is not answered, and what travels is encrypted. Default: none; needed beyond loopback. */
   runKey?: RunKey;
+  /** Called once, when somebody has come whose words cannot be opened with the key. Default: nobody is told. */
+  onWrongKey?: () => void;
+}
+
+interface ServerParts extends Pick<StoreServerOptions, "onWrongKey"> {
+  context: Context;
+  socket: Socket;
+  handshakes: Handshakes | undefined;
+  address: string;
+  port: number;
 }
 
 /** After so many requests in a row, other work of the process gets its turn. */
@@ -39,10 +50,13 @@ export class StoreServer implements AsyncDisposable {
   readonly #context: Context;
   readonly #socket: Socket;
   readonly #waiter: Waiter;
+  readonly #handshakes: Handshakes | undefined;
+  readonly #onWrongKey: (() => void) | undefined;
   readonly #state = new StoreState();
   readonly #parked = new Map<string, { cancel: () => void; timer: ReturnType<typeof setTimeout> }>();
   readonly #pumping: Promise<void>;
   #closing = false;
+  #hasTold = false;
 
   /**
    * Starts to listen.
@@ -65,6 +79,7 @@ export class StoreServer implements AsyncDisposable {
         ipv6: address.includes(":"),
       });
       if (curve) socket.serveByCurve(curve);
+      const handshakes = curve && options.onWrongKey ? new Handshakes(context).of(socket) : undefined;
       let bound: string;
       try {
         bound = socket.bind(endpoint);
@@ -84,19 +99,25 @@ export class StoreServer implements AsyncDisposable {
           { cause },
         );
       }
-      return new StoreServer(context, socket, address, Number(bound.slice(bound.lastIndexOf(":") + 1)));
+      return new StoreServer({
+        ...{ context, socket, handshakes, address, onWrongKey: options.onWrongKey },
+        port: Number(bound.slice(bound.lastIndexOf(":") + 1)),
+      });
     } catch (error) {
       context[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(context: Context, socket: Socket, address: string, port: number) {
+  private constructor(parts: ServerParts) {
+    const { context, socket, handshakes } = parts;
     this.#context = context;
     this.#socket = socket;
-    this.#waiter = new Waiter(context, [socket]);
-    this.address = address;
-    this.port = port;
+    this.#handshakes = handshakes;
+    this.#onWrongKey = parts.onWrongKey;
+    this.#waiter = new Waiter(context, handshakes ? [socket, handshakes.ear] : [socket]);
+    this.address = parts.address;
+    this.port = parts.port;
     this.#pumping = this.#pump();
   }
 
@@ -127,7 +148,17 @@ export class StoreServer implements AsyncDisposable {
           // Not a request of ours: a stranger's bytes are dropped, and an answer would only help him.
         }
       }
+      this.#lookAtHandshakes();
       await this.#waiter.wait(handled === BATCH ? 0 : Infinity);
+    }
+  }
+
+  #lookAtHandshakes(): void {
+    for (const end of this.#handshakes?.ended() ?? []) {
+      if (end !== "cannot open" || this.#hasTold) continue;
+      this.#hasTold = true;
+      this.#handshakes!.stop();
+      this.#onWrongKey!();
     }
   }
 

@@ -166,6 +166,18 @@ export class Socket implements Disposable {
     if (this.#zmq.zmq_connect(this.#pointer, cString(endpoint)) !== 0) throwZmqError(`cannot connect to ${endpoint}`);
   }
 
+  /**
+   * Tells a PAIR socket of the context that connects to `endpoint` (`inproc://…`) of what happens from now on; undefined: nobody any more.
+   * @param events which of libzmq's, by the sum of their numbers
+   * @throws ZmqError
+   */
+  monitor(endpoint: string | undefined, events: number): void {
+    const name = endpoint === undefined ? null : cString(endpoint);
+    if (this.#zmq.zmq_socket_monitor(this.#pointer, name, events) !== 0) {
+      throwZmqError("zmq_socket_monitor");
+    }
+  }
+
   /** Queues one part of a message, which is copied. @param more another part follows */
   send(part: Uint8Array, more = false): void {
     const flags = more ? DONTWAIT | SNDMORE : DONTWAIT;

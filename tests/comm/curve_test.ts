@@ -162,12 +162,37 @@ Deno.test("sockets that other hosts could reach are not opened without a key", a
   await assert.rejects(openInbox({ host: "10.1.2.3" }), /can be reached from other hosts.*needs the run's key/);
 });
 
-Deno.test("a client with another key is told that this may be why nobody answers", async () => {
+Deno.test("who comes to a store with another key, without one, or with one that it does not want is told so at once", async () => {
+  let told = 0;
+  await using server = await StoreServer.listen({ runKey: KEY, onWrongKey: () => told++ });
+  await using open = await StoreServer.listen();
+  await assert.rejects(connectStore({ port: server.port, runKey: RunKey.random() }), {
+    name: "Error",
+    message:
+      /^the store at tcp:.* refuses this key: it is not the one of the run that is there\. All hosts .* the same key/,
+  });
+  await assert.rejects(connectStore({ port: server.port }), /takes nobody without the run's key/);
+  await assert.rejects(connectStore({ port: open.port, runKey: KEY }), /takes no key/);
+  await using store = await connectStore({ port: server.port, runKey: KEY });
+  assert.equal(await store.add("rounds", 1), 1);
+  assert.equal(told, 1, "the store's side hears of it once");
+});
+
+Deno.test("who is hung up on by something in between, which has nobody to pass on to yet, goes on until the store is there", async () => {
   await using server = await StoreServer.listen({ runKey: KEY });
-  await assert.rejects(
-    connectStore({ port: server.port, runKey: RunKey.random(), timeoutMs: 100 }),
-    /did not answer ping within 0\.1 s.*the run's key the same on all hosts/,
-  );
+  await using relay = new Relay(server.port, { refusals: 7 });
+  await using store = await connectStore({ port: relay.port, runKey: KEY });
+  assert.equal(await store.add("rounds", 1), 1);
+});
+
+Deno.test("a store that comes after who wants to connect to it, with his key, is no stranger", async () => {
+  const before = await StoreServer.listen({ runKey: KEY });
+  const { port } = before;
+  await before[Symbol.asyncDispose]();
+  const coming = connectStore({ port, runKey: KEY });
+  await using _server = await StoreServer.listen({ port, runKey: KEY });
+  await using store = await coming;
+  assert.equal(await store.add("rounds", 1), 1);
 });
 
 /** 32 bytes as ZeroMQ writes them (https://rfc.zeromq.org/spec/32). */

@@ -2,13 +2,16 @@
 export class Relay implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #target: number;
+  #refusals: number;
   readonly #open = new Set<Deno.TcpConn>();
   readonly #pumps: Promise<void>[] = [];
   #hungUp = Promise.withResolvers<void>();
   #bytes: Uint8Array[] = [];
 
-  constructor(target: number) {
+  /** @param options.refusals how many it hangs up on first, as if the target were not there yet. Default: 0 */
+  constructor(target: number, options: { refusals?: number } = {}) {
     this.#target = target;
+    this.#refusals = options.refusals ?? 0;
     this.#pumps.push(this.#accept());
   }
 
@@ -30,6 +33,10 @@ export class Relay implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for await (const client of this.#listener) {
+      if (this.#refusals-- > 0) {
+        client.close();
+        continue;
+      }
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
       this.#open.add(client).add(server);
       this.#pumps.push(this.#pass(client, server), this.#pass(server, client).then(() => this.#hungUp.resolve()));
