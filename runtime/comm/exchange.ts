@@ -20,6 +20,8 @@ const PATIENCE_MS = 2;
 /** How long a collective waits until it asks again whether a rank failed. */
 const WATCH_MS = 200;
 const MAX_EARLY_BYTES = 4 * 1024 ** 3;
+/** A mismatch has a line for each rank. */
+const LONGEST_MISMATCH = 100_000;
 const EMPTY = new Uint8Array(0);
 
 /** Options of {@linkcode Exchange}. */
@@ -394,6 +396,8 @@ export class Exchange implements Peers {
       const { operation, host } = told;
       // Whose time is over as well will say himself who is missing.
       if (this.#isGivingUp && told.name === "CommTimeoutError") return;
+      // What others disagree about is no failure of the one that says so.
+      if (told.name === "CollectiveMismatchError") throw this.#failure ??= new CollectiveMismatchError(told.message);
       const where = this.#signature ? ` while rank ${this.rank} was in ${this.#named()}` : "";
       const cause = Object.assign(new Error(told.message), { name: told.name, stack: told.stack });
       this.#failure ??= new RankFailedError(`rank ${source} failed${where}: ${told.name}: ${told.message}`, {
@@ -429,25 +433,29 @@ export class Exchange implements Peers {
     this.#tellAll(FrameType.report, { signature: this.#signature!, site: callSite(this.#trace) });
   }
 
-  #tellAll(type: number, content?: object): void {
+  #tellAll(type: number, content?: object, whom: (rank: number) => boolean = () => true): void {
     this.#control.sign(type, this.#sequence, this.#signature ?? NOTHING);
     const payload = content ? new TextEncoder().encode(JSON.stringify(content)) : EMPTY;
     this.#control.length = payload.byteLength;
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank) this.#post(to, this.#control, payload, false);
+      if (to !== this.rank && whom(to)) this.#post(to, this.#control, payload, false);
     }
   }
 
   #tellFailure(reason: Error): void {
     if (reason instanceof CollectiveMismatchError || reason instanceof RankFailedError) return;
+    this.#tell(reason);
+  }
+
+  #tell(reason: Error, whom?: (rank: number) => boolean): void {
     const { name, message, stack } = reason;
-    const operation = this.#signature?.kind;
+    const longest = reason instanceof CollectiveMismatchError ? LONGEST_MISMATCH : 4_000;
     this.#tellAll(FrameType.abort, {
       name: String(name ?? "Error").slice(0, 200),
-      message: String(message ?? reason).slice(0, 4000),
+      message: String(message ?? reason).slice(0, longest),
       stack: stack?.slice(0, 3000),
-      operation,
-    });
+      operation: this.#signature?.kind,
+    }, whom);
   }
 
   #sayGoodbye(): void {
@@ -490,7 +498,10 @@ export class Exchange implements Peers {
   /** Ranks disagree: finds out who called what and throws. */
   async #consult(): Promise<never> {
     await this.#hearOthers();
-    throw this.#mismatch();
+    const error = this.#mismatch();
+    // Who took part knows it too. Who needed nothing in this collective has gone on, and would wait in the next.
+    this.#tell(error, (rank) => !this.#rollCall.hasReported(this.#sequence, rank) && !this.#rollCall.hasLeft(rank));
+    throw error;
   }
 
   #mismatch(): CollectiveMismatchError {

@@ -41,6 +41,11 @@ export class RollCall {
     return this.#reports.get(sequence)?.values() ?? [];
   }
 
+  /** Whether a rank has said what it called as this collective. */
+  hasReported(sequence: number, rank: number): boolean {
+    return this.#reports.get(sequence)?.has(rank) ?? false;
+  }
+
   forget(sequence: number): void {
     this.#reports.delete(sequence);
   }

@@ -94,6 +94,22 @@ for (const worldSize of [2, 3, 5]) {
   }
 }
 
+Deno.test("a rank that had gone on, because it needed nothing, is told what the others disagree about", async () => {
+  const groups = joinMemoryGroup(3, { collectiveTimeoutMs: 10_000, smallBytes: 0 });
+  await Promise.all(groups.map((group) => group.barrier()));
+  // Around the ring the one element goes from rank 1 by rank 2 to rank 0: rank 1 is done before rank 2 calls something else.
+  const scattered = groups[1].reduceScatter(new Float32Array(1));
+  const waiting = assert.rejects(groups[0].reduceScatter(new Float32Array(1)), CollectiveMismatchError);
+  assert.equal((await scattered).length, 0);
+  const next = assert.rejects(groups[1].barrier(), {
+    name: "CollectiveMismatchError",
+    message: /disagree about collective 2 (.*\n)+.*rank 2: allReduce \(sum\) of 777 float64 at/,
+  });
+  await assert.rejects(groups[2].allReduce(new Float64Array(777)), CollectiveMismatchError);
+  await Promise.all([waiting, next]);
+  await leave(groups);
+});
+
 Deno.test("a rank that left is named by those who wait for it", async () => {
   const groups = joinMemoryGroup(3);
   await Promise.all(groups.map((group) => group.barrier()));

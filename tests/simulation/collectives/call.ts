@@ -8,6 +8,8 @@ export interface Call {
   run(group: ProcessGroup): Promise<unknown>;
   /** What is wrong with the result of this rank; undefined if nothing is. */
   problem(result: unknown, rank: number): string | undefined;
+  /** Whether a rank comes to an end without the others: it gets nothing. Default: no rank does. */
+  getsNothing?(rank: number): boolean;
 }
 
 /** What calls may be drawn. */
@@ -51,6 +53,10 @@ function reduction(random: Random, { worldSize, maxLength }: CallLimits): Call {
     }`,
     run: (group) =>
       scatters ? group.reduceScatter(dataOf(group.rank), { op }) : group.allReduce(dataOf(group.rank), { op }),
+    getsNothing(rank) {
+      const { start, end } = segmentOf(length, rank, worldSize);
+      return scatters && start === end;
+    },
     problem(result, rank) {
       const array = result as NumberArray;
       const { start, end } = scatters ? segmentOf(length, rank, worldSize) : { start: 0, end: length };

@@ -43,14 +43,18 @@ export function problemsOf(plan: CollectivesPlan, run: CollectivesRun): string[]
       const isShort = fault.kind === "freeze" && fault.forMs < 2_000;
       for (const { rank, error } of failed) {
         if (isShort) problems.push(`rank ${rank} fails although rank ${fault.rank} went on: ${error}`);
-        else if (rank !== fault.rank) problems.push(...mustBlame(error!, rank, fault.rank));
+        else if (rank !== fault.rank) problems.push(...mustBlame(error!, { rank, gone: fault.rank, ends }));
       }
       break;
     }
     case "throw":
     case "leave":
     case "mismatch":
-      for (const { rank } of whole) problems.push(`rank ${rank} does not notice what rank ${fault.rank} did`);
+      for (const { rank } of whole) {
+        // Who gets nothing from what is still called may be done before.
+        if (plan.calls.slice(fault.call).every((call) => call.getsNothing?.(rank))) continue;
+        problems.push(`rank ${rank} does not notice what rank ${fault.rank} did`);
+      }
       for (const { rank, error } of failed) {
         if (rank !== fault.rank || fault.kind === "mismatch") problems.push(...mustSay(error!, rank, plan));
       }
@@ -81,13 +85,15 @@ function wronglyBlamed({ rank, error, errorMs }: RankEnd, ends: readonly RankEnd
   ];
 }
 
-/** Whoever waits in vain has to name the rank that is gone, and no other. */
-function mustBlame(error: Error, rank: number, gone: number): string[] {
+/** Whoever waits in vain has to name the rank that is gone, or one that did not come to the group because of it, and no other. */
+function mustBlame(error: Error, facts: { rank: number; gone: number; ends: readonly RankEnd[] }): string[] {
+  const { rank, gone, ends } = facts;
   const cause = error instanceof RankFailedError ? error.cause as Error : error;
   const named = /(?:not heard from ranks? |in time: )([\d, ]+)/.exec(cause.message)?.[1].split(", ").map(Number);
   // Who went on just then, and said so, is not gone any more.
   if (/all ranks are in it/.test(cause.message)) return [];
-  const isRight = named?.length === 1 && named[0] === gone ||
+  const isMissing = (rank: number) => rank === gone || /did not join .*in time/.test(ends[rank].error?.message ?? "");
+  const isRight = named?.length === 1 && isMissing(named[0]) ||
     error instanceof RankFailedError && error.facts.rank === gone;
   return isRight ? [] : [`rank ${rank} does not blame rank ${gone}, which is gone, alone: ${error}`];
 }
