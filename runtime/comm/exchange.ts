@@ -20,6 +20,8 @@ const PATIENCE_MS = 2;
 /** How long a collective waits until it asks again whether a rank failed. */
 const WATCH_MS = 200;
 const MAX_EARLY_BYTES = 4 * 1024 ** 3;
+/** How far back it is known what this rank said it called. */
+const MOST_REPORTS = 8;
 /** A mismatch has a line for each rank. */
 const LONGEST_MISMATCH = 100_000;
 const EMPTY = new Uint8Array(0);
@@ -81,6 +83,8 @@ export class Exchange implements Peers {
   readonly #sent: Float64Array;
   readonly #received: Float64Array;
   #hasReported = false;
+  /** What this rank said of what it called, by the collective's number: the last few. */
+  readonly #reported = new Map<number, Report>();
   #disagrees = false;
   readonly #rollCall: RollCall;
   #held: Uint8Array[] = [];
@@ -278,7 +282,7 @@ export class Exchange implements Peers {
       this.#signal = undefined;
       this.#signature = undefined;
       this.#transport.release();
-      this.#rollCall.forget(this.#sequence);
+      if (!this.#hasReported) this.#rollCall.forget(this.#sequence);
     }
   }
   /** Whatever has arrived for this collective and is there now. */
@@ -408,6 +412,12 @@ export class Exchange implements Peers {
       throw this.#failure;
     } else if (head.type === FrameType.report) {
       const sequence = head.sequence, report = parseReport(payload, source);
+      const past = this.#reported.get(sequence);
+      if (past && sequence < this.#sequence) {
+        this.#rollCall.noteReport(source, sequence, report);
+        // This rank needed nothing of it, agreed with those that it heard, and went on. Who disagrees was heard too late.
+        if (!agree(report.signature, past.signature)) throw this.#failure ??= this.#rollCall.mismatch(sequence, past);
+      }
       if (sequence !== this.#sequence) this.#rollCall.noteElsewhere(source, sequence, report);
       // The next is kept for when this rank comes there.
       if (sequence === this.#sequence || sequence === this.#sequence + 1) {
@@ -430,7 +440,14 @@ export class Exchange implements Peers {
   #report(): void {
     if (this.#hasReported) return;
     this.#hasReported = true;
-    this.#tellAll(FrameType.report, { signature: this.#signature!, site: callSite(this.#trace) });
+    const report = { signature: this.#signature!, site: callSite(this.#trace) };
+    this.#reported.set(this.#sequence, report);
+    if (this.#reported.size > MOST_REPORTS) {
+      const [oldest] = this.#reported.keys();
+      this.#reported.delete(oldest);
+      this.#rollCall.forget(oldest);
+    }
+    this.#tellAll(FrameType.report, report);
   }
 
   #tellAll(type: number, content?: object, whom: (rank: number) => boolean = () => true): void {
