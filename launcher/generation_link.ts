@@ -3,8 +3,9 @@ import { type Clock, sleep } from "../runtime/core/clock.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { howOf } from "./failure_report.ts";
-import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
-import { type FailureCause, type Outcome, stuckOutcome } from "./outcome.ts";
+import { readEnded, readTold, type Told } from "./host_words.ts";
+import { toJsonBytes } from "./json_bytes.ts";
+import { type Outcome, stuckOutcome } from "./outcome.ts";
 import type { Observation } from "./rank_watch.ts";
 import { SharedWatch } from "./shared_watch.ts";
 import { within } from "./within.ts";
@@ -35,18 +36,6 @@ export interface GenerationLinkOptions {
   clock: Clock;
   /** Nodes that are found lost are added. */
   lost: Set<number>;
-}
-
-/** What a launcher is told to end its ranks for. */
-interface Told {
-  readonly node: number;
-  readonly message: string;
-  /** The node that does not answer, if that is what failed. */
-  readonly lost?: number;
-  /** The node that wants to join, if that is all. */
-  readonly joins?: number;
-  /** What keeps the run from going on, if no launcher sees it by itself. */
-  readonly stuck?: Omit<FailureCause, "exitCode">;
 }
 
 /** What a generation came to, on all hosts. */
@@ -112,7 +101,7 @@ export class GenerationLink {
       if (lost.has(0)) throw gone();
       await within(store.set(`${this.#prefix}/ended/${node}`, toJsonBytes(mine)), heartbeatMs, this.#options.clock);
       const keys = nodes.map((other) => `${this.#prefix}/ended/${other}`);
-      const all = (await this.#waitWhileAllLive(keys)).map((value) => fromJsonBytes<Ended>(value));
+      const all = (await this.#waitWhileAllLive(keys)).map((value, i) => readEnded(value, nodes[i]));
       const stuck = (this.#told ?? await this.#whatWasTold())?.stuck;
       const leaves = (one: Ended) => one.signal !== undefined;
       const left = all.filter((one) => !leaves(one)).length;
@@ -153,7 +142,7 @@ export class GenerationLink {
     while (!signal.aborted) {
       try {
         const [value] = await this.#options.store.wait([`${this.#prefix}/failed`], { timeoutMs: 60_000, signal });
-        return hear(fromJsonBytes<Told>(value));
+        return hear(readTold(value));
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof CommTimeoutError)) throw error;
@@ -253,7 +242,7 @@ export class GenerationLink {
   async #whatWasTold(): Promise<Told | undefined> {
     const { store, heartbeatMs, clock } = this.#options;
     const value = await within(store.get(`${this.#prefix}/failed`), heartbeatMs, clock);
-    return value && fromJsonBytes<Told>(value);
+    return value && readTold(value);
   }
 
   async #publish(told: Told): Promise<void> {
@@ -265,7 +254,7 @@ export class GenerationLink {
         heartbeatMs,
         this.#options.clock,
       );
-      if (value) this.#told ??= fromJsonBytes<Told>(value);
+      if (value) this.#told ??= readTold(value);
     } catch (error) {
       // Without the store the others notice that it is gone.
       if (!(error instanceof CommTimeoutError)) throw error;

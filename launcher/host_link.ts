@@ -4,7 +4,8 @@ import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { GenerationLink } from "./generation_link.ts";
 import { differenceOf, type HostFacts } from "./host_facts.ts";
 import { hostName } from "./host_name.ts";
-import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
+import { type Decision, readDecision, readWish, type Wish } from "./host_words.ts";
+import { toJsonBytes } from "./json_bytes.ts";
 import { within } from "./within.ts";
 
 /** Options of {@linkcode HostLink}. */
@@ -31,22 +32,6 @@ export interface HostLinkOptions {
   facts?: HostFacts;
   /** Default: the clock of this process. */
   clock?: Clock;
-}
-
-/** What a launcher says when it comes. */
-interface Wish {
-  localWorldSize: number;
-  host: string;
-  facts: HostFacts;
-}
-
-/** What the launcher of node 0 answers. */
-interface Decision {
-  nodes: number[];
-  /** What they are called, in the same order. */
-  hosts: string[];
-  /** Why nobody can start. */
-  problem?: string;
 }
 
 /** Who takes part in a generation. */
@@ -95,7 +80,8 @@ export class HostLink implements AsyncDisposable {
     // What an earlier launcher of this host was told.
     await within(store.delete(refusalKey(nodeRank)), meetMs, this.#clock);
     const running = await within(store.get("launcher/generation"), meetMs, this.#clock);
-    let next = running === undefined ? generation : Math.max(generation, Number(new TextDecoder().decode(running)));
+    const current = running === undefined ? NaN : Number(new TextDecoder().decode(running));
+    let next = Number.isSafeInteger(current) ? Math.max(generation, current) : generation;
     for (;; next++) {
       await within(store.set(wishKey(nodeRank, next), toJsonBytes(wish)), meetMs, this.#clock);
       if (nodeRank === 0) await this.#decide(next, signal);
@@ -118,7 +104,10 @@ export class HostLink implements AsyncDisposable {
       hosts: this.#hosts,
       localWorldSize: this.#options.localWorldSize,
       wishKey: (node) => wishKey(node, generation + 1),
-      welcomes: (node, wish) => this.#welcomes(node, fromJsonBytes<Wish>(wish), generation + 1),
+      welcomes: async (node, bytes) => {
+        const wish = readWish(bytes);
+        return wish !== undefined && await this.#welcomes(node, wish, generation + 1);
+      },
       clock: this.#clock,
       joiners: nodes.length < numNodes ? all(numNodes).filter((node) => !nodes.includes(node)) : [],
       minNodes: this.#minNodes,
@@ -154,7 +143,8 @@ export class HostLink implements AsyncDisposable {
       const found = await Promise.all(
         all(numNodes).map(async (node) => {
           const value = await store.get(wishKey(node, generation));
-          return value ? [{ node, wish: fromJsonBytes<Wish>(value) }] : [];
+          const wish = value && readWish(value);
+          return wish ? [{ node, wish }] : [];
         }),
       );
       const now = this.#clock.now();
@@ -233,7 +223,7 @@ export class HostLink implements AsyncDisposable {
     for (;;) {
       try {
         const [value] = await store.wait([`launcher/${generation}/nodes`], { timeoutMs: meetMs, signal });
-        return fromJsonBytes(value);
+        return readDecision(value);
       } catch (error) {
         // Who waits to join a run that goes on may wait long, as long as it goes on.
         if (!(error instanceof CommTimeoutError) || !isElastic) throw error;

@@ -27,7 +27,9 @@ export interface WriteRankErrorOptions {
 }
 
 /** What fits into a page, in characters of JSON that may take two bytes each. */
-const LONGEST_STACK = 12_000, LONGEST_MESSAGE = 4_000;
+const LONGEST_STACK = 12_000, LONGEST_MESSAGE = 4_000, LONGEST_NAME = 200;
+/** The last moment that a Date knows. */
+const LAST_TIME = 8.64e15;
 
 /**
  * Writes what was thrown into the rank's page (`Settings.pageFile`), replacing what is there, with what the rank was doing. Never throws: the error itself
@@ -54,7 +56,7 @@ export function rankErrorOf(
   const isError = error instanceof Error;
   return {
     rank: facts.rank,
-    name: isError ? String(error.name).slice(0, 200) : "",
+    name: isError ? String(error.name).slice(0, LONGEST_NAME) : "",
     message: (isError ? String(error.message) : inspect(error)).slice(0, LONGEST_MESSAGE),
     stack: (isError ? withCauses(error) : inspect(error)).slice(0, LONGEST_STACK),
     time: facts.time,
@@ -64,17 +66,32 @@ export function rankErrorOf(
   };
 }
 
-/** Reads what a rank wrote: undefined if it is nothing, or not whole. */
+/** Reads what a rank wrote: undefined if it is nothing, or not whole. What it holds can be printed, whatever was written. */
 export function parseRankError(text: string | undefined): RankError | undefined {
   if (text === undefined) return undefined;
   try {
-    const record = JSON.parse(text);
-    const whole = ["rank", "time"].every((key) => typeof record[key] === "number") &&
-      ["name", "message", "stack"].every((key) => typeof record[key] === "string");
-    return whole ? record : undefined;
+    return readRankError(JSON.parse(text));
   } catch {
     return undefined;
   }
+}
+
+/** The same of a record that somebody else read. */
+export function readRankError(record: unknown): RankError | undefined {
+  const { rank, name, message, stack, time, sharedTime, step, operation } = (record ?? {}) as Record<string, unknown>;
+  const isWhole = Number.isSafeInteger(rank) && typeof time === "number" && Math.abs(time) <= LAST_TIME &&
+    [name, message, stack].every((text) => typeof text === "string");
+  if (!isWhole) return undefined;
+  return {
+    rank: rank as number,
+    name: (name as string).slice(0, LONGEST_NAME),
+    message: (message as string).slice(0, LONGEST_MESSAGE),
+    stack: (stack as string).slice(0, LONGEST_STACK),
+    time,
+    ...(typeof sharedTime === "number" && { sharedTime }),
+    ...(typeof step === "number" && { step }),
+    ...(typeof operation === "string" && { operation: operation.slice(0, LONGEST_NAME) }),
+  };
 }
 
 function withCauses(error: Error): string {

@@ -39,8 +39,12 @@ export class RankPage {
 
   #read(): ActivityPage {
     try {
-      const bytes = Deno.readFileSync(this.path);
-      if (bytes.length === ACTIVITY_BYTES) return new ActivityPage(bytes.buffer);
+      using file = Deno.openSync(this.path);
+      const bytes = new Uint8Array(ACTIVITY_BYTES);
+      // No more, however large somebody made the file.
+      let done = 0;
+      for (let count; (count = file.readSync(bytes.subarray(done)));) done += count;
+      if (done === ACTIVITY_BYTES) return new ActivityPage(bytes.buffer);
     } catch {
       // Somebody removed it.
     }

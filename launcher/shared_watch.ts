@@ -2,7 +2,8 @@ import type { Store } from "../runtime/comm/store.ts";
 import { MEETING } from "../runtime/core/activity.ts";
 import type { Clock } from "../runtime/core/clock.ts";
 import { findStuck, type Stuck } from "./find_stuck.ts";
-import { fromJsonBytes, toJsonBytes } from "./json_bytes.ts";
+import { readSight, type Sight } from "./host_words.ts";
+import { toJsonBytes } from "./json_bytes.ts";
 import type { Observation } from "./rank_watch.ts";
 import { within } from "./within.ts";
 
@@ -23,13 +24,6 @@ export interface SharedWatchOptions {
 /** A failure that shows only where the ranks of several hosts are looked at together, and what that rank was doing. */
 export interface FoundStuck extends Stuck {
   readonly activity: Observation["activity"];
-}
-
-/** What one launcher has seen of its ranks. */
-interface Sight {
-  /** Counts what it has told. */
-  readonly count: number;
-  readonly ranks: readonly Observation[];
 }
 
 /** Ranks that get on sooner are not worth a word. */
@@ -82,7 +76,7 @@ export class SharedWatch {
     const counts = new Map<number, number>(), ranks: Observation[] = [];
     for (const node of nodes) {
       const value = await within(store.get(this.#key(node)), heartbeatMs, clock);
-      const sight = value && fromJsonBytes<Sight>(value);
+      const sight = value && readSight(value);
       if (!sight || sight.ranks.length === 0) continue;
       counts.set(node, sight.count);
       ranks.push(...sight.ranks);
