@@ -7,17 +7,10 @@
  * ours is faster.
  */
 import { parseArgs } from "node:util";
+import { type AllReduceTime, measureAllReduce } from "./all_reduce_program.ts";
 import { peerPython } from "./peer_python.ts";
-import { connectStore } from "../runtime/comm/connect_store.ts";
-import { joinProcessGroup } from "../runtime/comm/join_process_group.ts";
-import { StoreServer } from "../runtime/comm/store_server.ts";
 
 const SIZES = [1, 256, 79_510, 1 << 20, 1 << 22, 1 << 24];
-
-interface Measured {
-  size: number;
-  ms: number;
-}
 
 const { values } = parseArgs({
   options: {
@@ -25,37 +18,14 @@ const { values } = parseArgs({
     ranks: { type: "string", default: "2,4" },
     sizes: { type: "string", default: SIZES.join(",") },
     options: { type: "string", default: "{}" },
-    rank: { type: "string" },
-    port: { type: "string" },
   },
 });
 const sizes = values.sizes.split(",").map(Number);
 
-if (values.rank !== undefined) await measure(Number(values.rank), Number(values.ranks), Number(values.port));
-else for (const ranks of values.ranks.split(",").map(Number)) await compare(ranks);
-
-/** One rank: the same blocks of calls as the peer's program. */
-async function measure(rank: number, worldSize: number, port: number): Promise<void> {
-  await using store = await connectStore({ port });
-  await using group = await joinProcessGroup({ store, rank, worldSize, ...JSON.parse(values.options) });
-  for (const size of sizes) {
-    const data = new Float32Array(size).fill(1);
-    const calls = size < 1 << 17 ? 100 : size < 1 << 22 ? 10 : 3;
-    // The first calls compile the loops.
-    for (let i = 0; i < (size < 1 << 20 ? 300 : 5); i++) await group.allReduce(data, { op: "mean" });
-    const blocks: number[] = [];
-    for (let block = 0; block < 5; block++) {
-      await group.barrier();
-      const start = performance.now();
-      for (let i = 0; i < calls; i++) await group.allReduce(data);
-      blocks.push((performance.now() - start) / calls);
-    }
-    if (rank === 0) console.log(JSON.stringify({ size, ms: blocks.sort((a, b) => a - b)[2] }));
-  }
-}
+for (const ranks of values.ranks.split(",").map(Number)) await compare(ranks);
 
 async function compare(ranks: number): Promise<void> {
-  const ours = await runOurs(ranks);
+  const ours = await measureAllReduce(ranks, { sizes, group: JSON.parse(values.options) });
   const peer = await runPeer(ranks);
   console.log(`\nall-reduce, ${ranks} ranks, ${navigator.hardwareConcurrency} cores`);
   console.log(`${"floats".padStart(12)}${"ours ms".padStart(12)}${"gloo ms".padStart(12)}${"ratio".padStart(9)}`);
@@ -68,31 +38,7 @@ async function compare(ranks: number): Promise<void> {
   }
 }
 
-async function runOurs(ranks: number): Promise<Measured[]> {
-  await using server = await StoreServer.listen();
-  const outputs = await Promise.all(Array.from({ length: ranks }, async (_, rank) => {
-    const args = [
-      "--rank",
-      rank,
-      "--ranks",
-      ranks,
-      "--port",
-      server.port,
-      "--sizes",
-      values.sizes,
-      "--options",
-      values.options,
-    ];
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", import.meta.url, ...args.map(String)],
-    }).output();
-    if (!success) throw new Error(`rank ${rank} failed:\n${new TextDecoder().decode(stderr)}`);
-    return new TextDecoder().decode(stdout);
-  }));
-  return readLines(outputs[0]);
-}
-
-async function runPeer(ranks: number): Promise<Measured[] | undefined> {
+async function runPeer(ranks: number): Promise<AllReduceTime[] | undefined> {
   const program = new URL("./peers/gloo_all_reduce.py", import.meta.url).pathname;
   const python = await peerPython(values["peer-python"]);
   try {
@@ -109,6 +55,6 @@ async function runPeer(ranks: number): Promise<Measured[] | undefined> {
   return undefined;
 }
 
-function readLines(text: string): Measured[] {
+function readLines(text: string): AllReduceTime[] {
   return text.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
 }
