@@ -41,9 +41,14 @@ export function problemsOf(plan: CollectivesPlan, run: CollectivesRun): string[]
     case "freeze": {
       // Who was stopped for a moment goes on; who was for long is as good as gone.
       const isShort = fault.kind === "freeze" && fault.forMs < 2_000;
-      for (const { rank, error } of failed) {
+      const backMs = fault.kind === "freeze" ? fault.atMs + fault.forMs : Infinity;
+      // A rank computes between its calls, and one of them for long: then it is not heard from either.
+      const slow = plan.computeMs.indexOf(Math.max(...plan.computeMs));
+      for (const { rank, error, errorMs } of failed) {
         if (isShort) problems.push(`rank ${rank} fails although rank ${fault.rank} went on: ${error}`);
-        else if (rank !== fault.rank) problems.push(...mustBlame(error!, { rank, gone: fault.rank, ends }));
+        else if (rank !== fault.rank) {
+          problems.push(...mustBlame(error!, { rank, gone: fault.rank, slow, isBack: errorMs! >= backMs, ends }));
+        }
       }
       break;
     }
@@ -85,15 +90,25 @@ function wronglyBlamed({ rank, error, errorMs }: RankEnd, ends: readonly RankEnd
   ];
 }
 
-/** Whoever waits in vain has to name the rank that is gone, or one that did not come to the group because of it, and no other. */
-function mustBlame(error: Error, facts: { rank: number; gone: number; ends: readonly RankEnd[] }): string[] {
-  const { rank, gone, ends } = facts;
+interface Blame {
+  rank: number;
+  /** Who is gone, and whether he was back by then. */
+  gone: number;
+  isBack: boolean;
+  /** Who may not be heard from because he computes. */
+  slow: number;
+  ends: readonly RankEnd[];
+}
+
+/** Whoever waits in vain has to name the rank that is gone, or one that did not come to the group because of it, and no other that is there. */
+function mustBlame(error: Error, { rank, gone, isBack, slow, ends }: Blame): string[] {
   const cause = error instanceof RankFailedError ? error.cause as Error : error;
   const named = /(?:not heard from ranks? |in time: )([\d, ]+)/.exec(cause.message)?.[1].split(", ").map(Number);
-  // Who went on just then, and said so, is not gone any more.
-  if (/all ranks are in it/.test(cause.message)) return [];
+  // Who went on just before the time was over, and said so, is not gone any more; others may still be behind because of him.
+  if (/all ranks are in it/.test(cause.message) || (isBack && cause.name === "CommTimeoutError")) return [];
   const isMissing = (rank: number) => rank === gone || /did not join .*in time/.test(ends[rank].error?.message ?? "");
-  const isRight = named?.length === 1 && isMissing(named[0]) ||
+  const others = named?.filter((one) => one !== slow || one === gone);
+  const isRight = others?.length === 1 && isMissing(others[0]) ||
     error instanceof RankFailedError && error.facts.rank === gone;
   return isRight ? [] : [`rank ${rank} does not blame rank ${gone}, which is gone, alone: ${error}`];
 }
