@@ -153,7 +153,8 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
       ...{ script, args },
       options: {
         ...{ "--accelerator": settings.accelerator, "--strategy": settings.strategy },
-        ...{ "--precision": settings.precision, "--max-restarts": maxRestarts, "--timeout": settings.timeoutSeconds },
+        ...{ "--process-group": settings.processGroup, "--precision": settings.precision },
+        ...{ "--max-restarts": maxRestarts, "--timeout": settings.timeoutSeconds },
         ...{ "--num-nodes": `${minNodes}:${numNodes}`, "--heartbeat-timeout": heartbeatMs / 1000 },
         WEFT_SEED: settings.seed,
       },

@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       settings: {
         ...settings,
         ...{ accelerator: options.accelerator, devices: options.devices, strategy: options.strategy },
-        ...{ precision: options.precision, maxRestarts: options.maxRestarts },
+        ...{ processGroup: options.processGroup, precision: options.precision, maxRestarts: options.maxRestarts },
         numNodes: options.minNodes === options.numNodes ? options.numNodes : undefined,
         timeoutSeconds: options.timeoutSeconds,
         rendezvousTimeoutSeconds: options.rendezvousTimeoutSeconds,

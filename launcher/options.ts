@@ -29,6 +29,12 @@ export const LAUNCHER_OPTIONS = [
     help: "how the ranks train together, e.g. ddp (default: what the script says, else auto)",
   },
   {
+    name: "process-group",
+    variable: "WEFT_PROCESS_GROUP",
+    value: "NAME",
+    help: "what reduces gradients: zeromq, or tensorflow on cpu and cuda (default: what the script says, else zeromq)",
+  },
+  {
     name: "precision",
     variable: "WEFT_PRECISION",
     value: "NAME",

@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
+import { PROCESS_GROUP_NAMES, type ProcessGroupName } from "../runtime/core/process_group_name.ts";
 import { closest } from "../runtime/core/suggest.ts";
 import {
+  choice,
   duration,
   flag,
   integer,
@@ -20,6 +22,7 @@ export interface LauncherSettings {
   readonly devices?: string;
   readonly accelerator?: string;
   readonly strategy?: string;
+  readonly processGroup?: ProcessGroupName;
   readonly precision?: string;
   readonly numNodes: number;
   /** Fewer than `numNodes` if hosts may leave and join. */
@@ -78,6 +81,7 @@ export function parseCommandLine(args: readonly string[], variables: Variables =
     devices: read("devices", text),
     accelerator: read("accelerator", text),
     strategy: read("strategy", text),
+    processGroup: read("process-group", (from, name) => choice(from, name, PROCESS_GROUP_NAMES)),
     precision: read("precision", text),
     numNodes: nodes?.max ?? 1,
     minNodes: nodes?.min ?? 1,

@@ -1,4 +1,5 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import { PROCESS_GROUP_NAMES, type ProcessGroupName } from "../runtime/core/process_group_name.ts";
 import { rejectUnknownOptions } from "../runtime/core/suggest.ts";
 import type { HalfFormat } from "../runtime/precision/half_floats.ts";
 import type { Module } from "../runtime/nn/module.ts";
@@ -14,7 +15,6 @@ import {
   type ModuleSynchronizer,
   noSynchronization,
   type ProcessGroupChoice,
-  type ProcessGroupName,
   type Strategy,
   type Synchronizer,
 } from "./strategy.ts";
@@ -34,7 +34,8 @@ export interface DDPStrategyOptions {
   gradientCompression?: HalfFormat;
   /**
    * What reduces the gradients: `"zeromq"`, or `"tensorflow"`, TensorFlow's distributed runtime (a ring over gRPC; NCCL on GPUs), which needs the accelerator
-   * `cpu` or `cuda` and TensorFlow's library. docs/collectives.md tells which to choose. Default: `"zeromq"`.
+   * `cpu` or `cuda` and TensorFlow's library. docs/strategies.md tells which to choose. Default: what the launcher was told by `--process-group`, else
+   * `"zeromq"`.
    */
   processGroup?: ProcessGroupName;
   /** Lets TensorFlow's servers, which encrypt nothing and ask nobody who he is, listen to other hosts. Default: false: runs on several hosts are refused. */
@@ -121,7 +122,7 @@ function compression(given: HalfFormat | undefined): HalfFormat | undefined {
   );
 }
 
-function processGroup(given: ProcessGroupName = "zeromq"): ProcessGroupName {
-  if (given === "zeromq" || given === "tensorflow") return given;
+function processGroup(given: ProcessGroupName | undefined): ProcessGroupName | undefined {
+  if (given === undefined || PROCESS_GROUP_NAMES.includes(given)) return given;
   throw new TypeError(`\`processGroup\` must be "zeromq" or "tensorflow", but got ${JSON.stringify(given)}`);
 }

@@ -1,4 +1,5 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import type { ProcessGroupName } from "../runtime/core/process_group_name.ts";
 import type { Module } from "../runtime/nn/module.ts";
 import type { RankFlags } from "./rank_flags.ts";
 import type { tf } from "../runtime/tensor/tf.ts";
@@ -6,12 +7,10 @@ import type { tf } from "../runtime/tensor/tf.ts";
 /** Names a user may give instead of a strategy object. */
 export type StrategyName = "auto" | "single_device" | "ddp" | "dp";
 
-/** What reduces arrays between ranks: Weft's own algorithms over ZeroMQ, or TensorFlow's distributed runtime. */
-export type ProcessGroupName = "zeromq" | "tensorflow";
-
 /** A process group and what it is allowed. */
 export interface ProcessGroupChoice {
-  readonly name: ProcessGroupName;
+  /** Default: what the launcher was told, else ZeroMQ. */
+  readonly name: ProcessGroupName | undefined;
   /** Whether arrays may travel between hosts unencrypted. */
   readonly allowsUnencrypted: boolean;
 }
@@ -21,7 +20,7 @@ export interface Strategy {
   readonly name: string;
   /** True if a loader's batch size is the batch of all ranks together, each taking its share; false if it is each rank's own. */
   readonly splitsBatch: boolean;
-  /** What carries the gradients. Default: ZeroMQ. */
+  /** What carries the gradients. Default: what the launcher was told, else ZeroMQ. */
   readonly processGroup?: ProcessGroupChoice;
   /** Binds the strategy to the ranks that train together. */
   connect(group: ProcessGroup, flags: RankFlags): Synchronizer;

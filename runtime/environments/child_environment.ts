@@ -30,6 +30,7 @@ export function childEnvironment({ cluster, settings, cudaDevice }: ChildEnviron
     WEFT_STORE: cluster.storeIsHosted ? "1" : "0",
     WEFT_ACCELERATOR: given(settings.accelerator),
     WEFT_STRATEGY: given(settings.strategy),
+    WEFT_PROCESS_GROUP: given(settings.processGroup),
     WEFT_DEVICES: given(settings.devices),
     WEFT_NUM_NODES: String(cluster.numNodes),
     WEFT_PRECISION: given(settings.precision),

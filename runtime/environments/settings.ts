@@ -1,4 +1,5 @@
-import { flag, integer, nodeRange, seconds, signalName, text, type Variables } from "./variables.ts";
+import { PROCESS_GROUP_NAMES, type ProcessGroupName } from "../core/process_group_name.ts";
+import { choice, flag, integer, nodeRange, seconds, signalName, text, type Variables } from "./variables.ts";
 
 /** What the launcher, or the person at the shell, sets by environment variable. A field is absent if its variable is. */
 export interface Settings {
@@ -6,6 +7,8 @@ export interface Settings {
   readonly accelerator?: string;
   /** `WEFT_STRATEGY`, as given, e.g. `ddp`. */
   readonly strategy?: string;
+  /** `WEFT_PROCESS_GROUP`: what reduces gradients. */
+  readonly processGroup?: ProcessGroupName;
   /** `WEFT_DEVICES`, as given, e.g. `2`, `auto`, `0,1`. */
   readonly devices?: string;
   /** `WEFT_NUM_NODES`: hosts. */
@@ -73,6 +76,7 @@ export function readSettings(variables: Variables): Settings {
   const settings: Settings = {
     accelerator: text(variables, "WEFT_ACCELERATOR"),
     strategy: text(variables, "WEFT_STRATEGY"),
+    processGroup: choice(variables, "WEFT_PROCESS_GROUP", PROCESS_GROUP_NAMES),
     devices: text(variables, "WEFT_DEVICES"),
     // Of a range the launcher decides, generation by generation; it tells its ranks a number.
     numNodes: nodes && nodes.min === nodes.max ? nodes.max : undefined,

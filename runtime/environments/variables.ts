@@ -91,6 +91,18 @@ export function flag(variables: Variables, name: string): boolean | undefined {
 }
 
 /**
+ * The variable as one of some names, in any case, or undefined if it is unset or empty.
+ * @throws TypeError naming the variable, its value and the names, if it is none of them
+ */
+export function choice<T extends string>(variables: Variables, name: string, names: readonly T[]): T | undefined {
+  const value = text(variables, name);
+  if (value === undefined) return undefined;
+  const chosen = names.find((one) => one === value.toLowerCase());
+  if (chosen !== undefined) return chosen;
+  throw new TypeError(wrong(name, value, `one of ${names.join(", ")}`));
+}
+
+/**
  * The variable as a signal's name with its `SIG`, `none`, or undefined if it is unset or empty.
  * @throws TypeError naming the variable and its value, if it is no signal that a program may use
  */

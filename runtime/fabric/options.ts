@@ -1,5 +1,6 @@
 import type { Strategy, StrategyName } from "../../strategies/strategy.ts";
 import type { AcceleratorName } from "../accelerators/accelerator.ts";
+import type { ProcessGroupName } from "../core/process_group_name.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
 import type { Settings } from "../environments/settings.ts";
@@ -31,6 +32,8 @@ export interface FabricOptions {
 export interface FabricConfig {
   readonly accelerator: AcceleratorName;
   readonly strategy: StrategyName | Strategy;
+  /** What reduces gradients. */
+  readonly processGroup: ProcessGroupName;
   readonly devices: DevicesOption;
   readonly numNodes: number;
   readonly precision: FabricOptions["precision"];
@@ -54,6 +57,7 @@ export function resolveFabricOptions(options: FabricOptions, settings: Settings,
   return Object.freeze({
     accelerator: agreed<string>("accelerator", options.accelerator, settings.accelerator) as AcceleratorName ?? "auto",
     strategy: agreed("strategy", options.strategy, settings.strategy as StrategyName | undefined) ?? "auto",
+    processGroup: agreedProcessGroup(options.strategy, settings) ?? "zeromq",
     devices: agreed<DevicesOption>("devices", options.devices, settings.devices) ?? "auto",
     numNodes,
     precision: agreed("precision", options.precision, settings.precision as FabricOptions["precision"]),
@@ -68,14 +72,26 @@ function agreed<T>(name: string, code: T | undefined, commandLine: T | undefined
   if (typeof code === "object" && name === "strategy") return code;
   if (String(code) !== String(commandLine)) {
     const flag = name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
-    throw new Error(
-      `Your code has \`Fabric({ ${name}: ${
-        JSON.stringify(code)
-      } })\` but the launcher was given \`--${flag} ${commandLine}\`. ` +
-        "Remove it either from the command line or from the code.",
-    );
+    throw contradiction(`Fabric({ ${name}: ${JSON.stringify(code)} })`, `--${flag} ${commandLine}`);
   }
   return code;
+}
+
+/** The strategy's own choice, which the command line may repeat or make in its place. */
+function agreedProcessGroup(
+  strategy: FabricOptions["strategy"],
+  { processGroup: commandLine }: Settings,
+): ProcessGroupName | undefined {
+  const code = typeof strategy === "object" ? strategy.processGroup?.name : undefined;
+  if (code === undefined || commandLine === undefined || code === commandLine) return code ?? commandLine;
+  throw contradiction(`processGroup: ${JSON.stringify(code)}`, `--process-group ${commandLine}`);
+}
+
+function contradiction(code: string, commandLine: string): Error {
+  return new Error(
+    `Your code has \`${code}\` but the launcher was given \`${commandLine}\`. ` +
+      "Remove it either from the command line or from the code.",
+  );
 }
 
 function checkNames({ accelerator, strategy }: FabricOptions): void {

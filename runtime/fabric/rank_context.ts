@@ -85,14 +85,14 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
   const precisionInUse = undo.use(loaded.usePrecision?.(precision) ?? fullPrecision);
   if (precision === "16-mixed") info("Using 16-bit Automatic Mixed Precision (AMP)");
   if (precision === "bf16-mixed") info("Using bfloat16 Automatic Mixed Precision (AMP)");
-  const engine = cluster.worldSize > 1 ? reduceEngine(strategy, { loaded, cluster }) : undefined;
+  const engine = cluster.worldSize > 1 ? reduceEngine(config, { loaded, cluster, strategy }) : undefined;
   const { group, store } = await meet(settings, { cluster, engine }, undo);
   if (cluster.worldSize > 1) {
     forkRandom(cluster.rank);
     info(
       `Distributed: ${cluster.worldSize} ranks on ${cluster.numNodes} host${
         cluster.numNodes > 1 ? "s" : ""
-      }, strategy ${strategy.name}`,
+      }, strategy ${strategy.name}${engine ? ", gradients reduced by TensorFlow" : ""}`,
     );
   }
   const flags = new RankFlags();
@@ -154,23 +154,23 @@ async function hostAddress(store: ConnectedStore, cluster: ClusterInfo): Promise
   return isLoopback(address) ? cluster.mainAddress : address;
 }
 
-/** What reduces arrays in place of the process group's own algorithms, if the strategy asks for it. @throws Error if it cannot be had here */
+/** What reduces arrays in place of the process group's own algorithms, if it is asked for. @throws Error if it cannot be had here */
 function reduceEngine(
-  strategy: Strategy,
-  { loaded, cluster }: { loaded: LoadedAccelerator; cluster: ClusterInfo },
+  { processGroup }: FabricConfig,
+  { loaded, cluster, strategy }: { loaded: LoadedAccelerator; cluster: ClusterInfo; strategy: Strategy },
 ): LoadedAccelerator["reduceEngine"] {
-  const { processGroup } = strategy;
-  if (processGroup?.name !== "tensorflow") return undefined;
+  if (processGroup !== "tensorflow") return undefined;
+  const asked = strategy.processGroup?.name ? '`processGroup: "tensorflow"`' : "`--process-group tensorflow`";
   if (!loaded.reduceEngine) {
     throw new Error(
-      '`processGroup: "tensorflow"` needs TensorFlow, but the accelerator in use is ' + loaded.description +
-        ': run `deno task setup` and choose `accelerator: "cpu"` or `"cuda"`, or leave `processGroup` out',
+      `${asked} needs TensorFlow, but the accelerator in use is ${loaded.description}: ` +
+        'run `deno task setup` and choose `accelerator: "cpu"` or `"cuda"`, or leave it out',
     );
   }
-  if (!isLoopback(cluster.mainAddress) && !processGroup.allowsUnencrypted) {
+  if (!isLoopback(cluster.mainAddress) && !strategy.processGroup?.allowsUnencrypted) {
     throw new Error(
-      `\`processGroup: "tensorflow"\` sends gradients between hosts (${cluster.mainAddress}) unencrypted, and whoever reaches its ports can run code: ` +
-        "leave `processGroup` out, or allow it with `allowUnencrypted: true` where the network is yours alone",
+      `${asked} sends gradients between hosts (${cluster.mainAddress}) unencrypted, and whoever reaches its ports can run code: ` +
+        "leave it out, or allow it with `new DDPStrategy({ allowUnencrypted: true })` where the network is yours alone",
     );
   }
   return loaded.reduceEngine;

@@ -22,6 +22,7 @@ const WRONG: [Record<string, string>, RegExp][] = [
   [{ WEFT_SEED: "NaN" }, /WEFT_SEED=NaN must be an integer from 0 to 4294967295/],
   [{ WEFT_SEED: "4294967296" }, /WEFT_SEED=4294967296 must be/],
   [{ WEFT_SEED_WORKERS: "perhaps" }, /WEFT_SEED_WORKERS=perhaps must be 1 or 0/],
+  [{ WEFT_PROCESS_GROUP: "nccl" }, /WEFT_PROCESS_GROUP=nccl must be one of zeromq, tensorflow/],
   [{ WEFT_LAUNCHED_BY: "me" }, /WEFT_LAUNCHED_BY=me must be/],
 ];
 for (const [variables, message] of WRONG) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DDPStrategy } from "../../strategies/ddp.ts";
 import type { ClusterInfo } from "../../runtime/environments/cluster_info.ts";
 import { detectCluster } from "../../runtime/environments/detect_cluster.ts";
 import { type FabricOptions, resolveFabricOptions } from "../../runtime/fabric/options.ts";
@@ -26,6 +27,22 @@ Deno.test("code and command line may say the same", () => {
 Deno.test("code and command line that contradict each other are an error that names both", () => {
   assert.throws(() => resolve({ devices: 4 }, { devices: "2" }), /devices: 4.*--devices 2.*Remove it/s);
   assert.throws(() => resolve({ accelerator: "webgpu" }, { accelerator: "wasm" }), /--accelerator wasm/);
+});
+
+Deno.test("the command line's process group counts where the code names none", () => {
+  const tensorflow = { processGroup: "tensorflow" };
+  assert.equal(resolve({}).processGroup, "zeromq");
+  assert.equal(resolve({}, tensorflow).processGroup, "tensorflow");
+  assert.equal(resolve({ strategy: new DDPStrategy({ bucketCapMiB: 1 }) }, tensorflow).processGroup, "tensorflow");
+  assert.equal(
+    resolve({ strategy: new DDPStrategy({ processGroup: "tensorflow" }) }, tensorflow).processGroup,
+    "tensorflow",
+  );
+  assert.equal(resolve({ strategy: new DDPStrategy({ processGroup: "zeromq" }) }).processGroup, "zeromq");
+  assert.throws(
+    () => resolve({ strategy: new DDPStrategy({ processGroup: "zeromq" }) }, tensorflow),
+    /processGroup: "zeromq".*--process-group tensorflow.*Remove it/s,
+  );
 });
 
 Deno.test("a misspelt option is an error that names the one meant", () => {

@@ -45,14 +45,17 @@ Deno.test("every rank runs the script as the main module, with its arguments and
 
 Deno.test("options reach the ranks, and what is not given is not set", async () => {
   const options = ["--accelerator", "wasm", "--strategy", "ddp", "--precision", "32-true", "--timeout", "7.5"];
-  const { stdout } = await runLauncher([...options, "--max-restarts", "2", script("print_everything")], {
+  const more = ["--process-group", "tensorflow", "--max-restarts", "2"];
+  const { stdout } = await runLauncher([...options, ...more, script("print_everything")], {
     env: { WEFT_RENDEZVOUS_TIMEOUT: "9", WEFT_SILENCE: "few-workers" },
   });
   const [{ weft, cuda }] = printed(stdout);
   assert.deepEqual(
-    ["ACCELERATOR", "STRATEGY", "PRECISION", "TIMEOUT", "RENDEZVOUS_TIMEOUT", "MAX_RESTARTS", "SILENCE", "DEVICES"]
-      .map((name) => weft[`WEFT_${name}`]),
-    ["wasm", "ddp", "32-true", "7.5", "9", "2", "few-workers", ""],
+    [
+      ...["ACCELERATOR", "STRATEGY", "PROCESS_GROUP", "PRECISION", "TIMEOUT", "RENDEZVOUS_TIMEOUT", "MAX_RESTARTS"],
+      ...["SILENCE", "DEVICES"],
+    ].map((name) => weft[`WEFT_${name}`]),
+    ["wasm", "ddp", "tensorflow", "32-true", "7.5", "9", "2", "few-workers", ""],
   );
   assert.equal(weft.WEFT_TERMINAL, "", "there is no terminal here");
   assert.equal(cuda, Deno.env.get("CUDA_VISIBLE_DEVICES"));

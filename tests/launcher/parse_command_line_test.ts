@@ -28,6 +28,7 @@ Deno.test("every option has its default", () => {
     devices: undefined,
     accelerator: undefined,
     strategy: undefined,
+    processGroup: undefined,
     precision: undefined,
     numNodes: 1,
     minNodes: 1,
@@ -54,6 +55,7 @@ Deno.test("every option can come from its environment variable, and the command 
     tee: "1",
     accelerator: "wasm",
     strategy: "ddp",
+    "process-group": "TensorFlow",
     "log-dir": "/tmp/x",
     "preemption-signal": "usr2",
   };
@@ -63,9 +65,9 @@ Deno.test("every option can come from its environment variable, and the command 
   const line = parseCommandLine(["train.ts"], variables);
   assert(!line.help);
   const { tee, accelerator, strategy, logDir, mainAddress, keyFile, precision, errorFile, ...rest } = line.options;
-  const { preemptionSignal, ...numbers } = rest;
+  const { preemptionSignal, processGroup, ...numbers } = rest;
   assert.deepEqual(
-    { tee, accelerator, strategy, logDir, mainAddress, keyFile, precision, errorFile, preemptionSignal },
+    { tee, accelerator, strategy, logDir, mainAddress, keyFile, precision, errorFile, preemptionSignal, processGroup },
     {
       tee: true,
       accelerator: "wasm",
@@ -76,6 +78,7 @@ Deno.test("every option can come from its environment variable, and the command 
       precision: "3",
       errorFile: "3",
       preemptionSignal: "SIGUSR2",
+      processGroup: "tensorflow",
     },
   );
   assert.deepEqual(Object.values(numbers).map(Number), Array(12).fill(3));
@@ -109,6 +112,7 @@ const WRONG: [string[], RegExp][] = [
   [["--main-port", "70000", "train.ts"], /`--main-port 70000` must be an integer from 0 to 65535/],
   [["--max-restarts", "-1", "train.ts"], /`--max-restarts -1` must be an integer/],
   [["--timeout", "NaN", "train.ts"], /`--timeout NaN` must be a positive number of seconds/],
+  [["--process-group", "gloo", "train.ts"], /`--process-group gloo` must be one of zeromq, tensorflow/],
   [["--grace", "0", "train.ts"], /`--grace 0` must be a positive number/],
   [["--tee", "train.ts"], /`--tee` .* give --log-dir too/],
 ];
