@@ -12,7 +12,7 @@ const KNOWN = [
     .map((name) => `WEFT_${name}`),
   ...["HEARTBEAT_TIMEOUT", "PAGE", "SOCKET_FOLDER", "CHECKPOINT_RECORD", "PREEMPTION_SIGNAL", "REQUEUE", "MAX_TIME"]
     .map((name) => `WEFT_${name}`),
-  ...["RUN_KEY", "RUN_KEY_FILE"]
+  ...["RUN_KEY", "RUN_KEY_FILE", "PROCESS_GROUP", "RESTART_DELAY"]
     .map((name) => `WEFT_${name}`),
   ...["LAUNCHER_PID", "LAUNCHED_BY", "SILENCE", "SEED", "SEED_WORKERS", "LOG_DIR", "TEE"].map((name) => `WEFT_${name}`),
   ...["NTASKS", "PROCID", "LOCALID", "NODEID", "NNODES", "STEP_NUM_NODES", "STEP_TASKS_PER_NODE", "TASKS_PER_NODE"]

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LAUNCHER_OPTIONS } from "../../launcher/options.ts";
 import { readSettings } from "../../runtime/environments/settings.ts";
 
 Deno.test("an empty environment sets nothing", () => {
@@ -38,14 +39,16 @@ Deno.test("a process that may not read the environment sees only the variables t
     import.meta.url,
   )}";
     console.log(JSON.stringify(processEnvironment()));`;
+  const options = LAUNCHER_OPTIONS.map(({ variable }) => variable);
   const run = async (flag: string) => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-config", "--no-prompt", flag, `data:application/typescript,${encodeURIComponent(script)}`],
-      env: { RANK: "5", WEFT_DEVICES: "2" },
+      env: { ...Object.fromEntries(options.map((name) => [name, "1"])), RANK: "5", WEFT_DEVICES: "2" },
     }).output();
     return JSON.parse(new TextDecoder().decode(stdout));
   };
   assert.deepEqual(await run("--allow-env=RANK"), { RANK: "5" });
+  assert.deepEqual(Object.keys(await run(`--allow-env=${options}`)).sort(), options.toSorted());
   const all = await run("--allow-env");
   assert.deepEqual([all.RANK, all.WEFT_DEVICES], ["5", "2"]);
 });
