@@ -1,17 +1,20 @@
-const root = new URL("../../", import.meta.url).href;
-/** Folders whose frames are the runtime's own: the caller is the first frame outside of them. */
-const INTERNAL = ["runtime/", "strategies/", "launcher/"].map((folder) => root + folder);
+import type { UserCall } from "../core/user_call.ts";
+import { placesOf, userPlace } from "../core/user_place.ts";
+
+const OWN = new URL("./", import.meta.url).href;
 
 /**
- * Where the user's code called the runtime, as `file:line:column`.
- * @param trace an Error made in the call; its stack is only put into words here, because that is what costs
+ * Where the user's code called the runtime, as `file:line:column`; if no stack shows that, where the runtime called the group.
+ * @param call the call of the group
  */
-export function callSite(trace: Error): string {
-  const places = (trace.stack ?? "").split("\n").slice(1).flatMap((line) => {
-    const place = /\(?((?:file|https?|data|blob):[^\s()]+:\d+:\d+)\)?$/.exec(line.trim());
-    return place ? [place[1]] : [];
-  });
-  const outside = places.find((place) => !INTERNAL.some((folder) => place.startsWith(folder)));
-  return outside ?? places.find((place) => !place.startsWith(root + "runtime/comm/")) ?? places.at(-1) ??
-    "an unknown place";
+export function callSite(call: UserCall): string {
+  // The group's own stack comes last: it may have lost the caller's frame in an await, and show the next one further out.
+  for (let at = call.outer; at; at = at.outer) {
+    const place = userPlace(at.trace);
+    if (place !== undefined) return place;
+  }
+  const direct = userPlace(call.trace);
+  if (direct !== undefined) return direct;
+  const places = placesOf(call.trace);
+  return places.find((place) => !place.startsWith(OWN)) ?? places.at(-1) ?? "an unknown place";
 }

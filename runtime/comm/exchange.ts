@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CollectiveMismatchError, CommTimeoutError, ConnectionLostError, RankFailedError } from "../core/errors.ts";
+import { hereAsUserCall, type UserCall } from "../core/user_call.ts";
 import { callSite } from "./call_site.ts";
 import { EarlyFrames } from "./early_frames.ts";
 import type { Peers } from "./peers.ts";
@@ -72,7 +73,7 @@ export class Exchange implements Peers {
   /** The number of the collective that runs or ran last. */
   #sequence: number;
   #signature: Signature | undefined;
-  #trace: Error = new Error();
+  #call: UserCall = hereAsUserCall();
   #signal: AbortSignal | undefined;
   #turnTimeoutMs = 0;
   #deadline = 0;
@@ -114,8 +115,8 @@ export class Exchange implements Peers {
     this.arrived = this.#head;
   }
 
-  /** Queues a collective; it starts when those before it are done. `trace` is an Error made where the user called. */
-  run<T>(signature: Signature, options: WaitOptions & { trace: Error }, body: () => Promise<T>): Promise<T> {
+  /** Queues a collective; it starts when those before it are done. `call` tells where the user called. */
+  run<T>(signature: Signature, options: WaitOptions & { call: UserCall }, body: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => this.#turn(signature, options, body));
     this.#tail = result.catch(() => {});
     return result;
@@ -246,12 +247,12 @@ export class Exchange implements Peers {
     return this.#closing;
   }
 
-  async #turn<T>(signature: Signature, options: WaitOptions & { trace: Error }, body: () => Promise<T>): Promise<T> {
+  async #turn<T>(signature: Signature, options: WaitOptions & { call: UserCall }, body: () => Promise<T>): Promise<T> {
     if (this.#closing) throw this.#closedError(signature);
     if (this.#failure) throw this.#failure;
     this.#sequence++;
     this.#signature = signature;
-    this.#trace = options.trace;
+    this.#call = options.call;
     this.#hasReported = false;
     this.#disagrees = false;
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
@@ -440,7 +441,7 @@ export class Exchange implements Peers {
   #report(): void {
     if (this.#hasReported) return;
     this.#hasReported = true;
-    const report = { signature: this.#signature!, site: callSite(this.#trace) };
+    const report = { signature: this.#signature!, site: callSite(this.#call) };
     this.#reported.set(this.#sequence, report);
     if (this.#reported.size > MOST_REPORTS) {
       const [oldest] = this.#reported.keys();
@@ -522,7 +523,7 @@ export class Exchange implements Peers {
   }
 
   #mismatch(): CollectiveMismatchError {
-    return this.#rollCall.mismatch(this.#sequence, { signature: this.#signature!, site: callSite(this.#trace) });
+    return this.#rollCall.mismatch(this.#sequence, { signature: this.#signature!, site: callSite(this.#call) });
   }
 
   #leftError(rank: number, finished: number): CollectiveMismatchError {
@@ -546,7 +547,7 @@ export class Exchange implements Peers {
 
   #named(): string {
     if (!this.#signature) return "no collective";
-    return `${describe(this.#signature)}, called at ${callSite(this.#trace)}`;
+    return `${describe(this.#signature)}, called at ${callSite(this.#call)}`;
   }
 
   #closedError(signature: Signature): Error {

@@ -3,6 +3,7 @@ import { measureHosts } from "./between_hosts.ts";
 import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { systemClock } from "../core/clock.ts";
+import { hereAsUserCall, keepUserCalls } from "../core/user_call.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { type Dtype, MAX_PAYLOAD_BYTES, type Op, OPS, type Signature } from "./frame.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
@@ -66,6 +67,7 @@ export class TransportGroup implements ProcessGroup {
   constructor(transport: Transport, options: TransportGroupOptions = {}) {
     this.rank = transport.rank;
     this.worldSize = transport.worldSize;
+    if (this.worldSize > 1) keepUserCalls();
     this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
     this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
     this.#sharedFromBytes = options.sharedFromBytes ?? 16 * 1024;
@@ -240,7 +242,7 @@ export class TransportGroup implements ProcessGroup {
       throw new RangeError(`timeoutMs of ${signature.kind} is ${timeoutMs}; give a positive number of milliseconds`);
     }
     // Made here, where the caller is on the stack; put into words only when something goes wrong.
-    return this.#exchange.run(signature, { timeoutMs, signal, trace: new Error() }, () => body(this.#exchange));
+    return this.#exchange.run(signature, { timeoutMs, signal, call: hereAsUserCall() }, () => body(this.#exchange));
   }
 
   #checkRoot(root = 0): number {

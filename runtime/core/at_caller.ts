@@ -3,9 +3,8 @@
  * wrong and not where the library noticed. The means is V8's `Error.captureStackTrace(error, callee)`: what is above the call disappears.
  */
 
-const LIBRARY = ["runtime/", "strategies/", "launcher/"].map((folder) =>
-  new URL(`../../${folder}`, import.meta.url).href
-);
+import { asUserCall } from "./user_call.ts";
+import { isLibrary, placesOf } from "./user_place.ts";
 
 /** What the engine says by itself. Such an error is a mistake of the library, and needs all its frames. */
 const ENGINE =
@@ -34,11 +33,11 @@ type Callee = Function;
  */
 export function atCaller<E>(error: E, callee: Callee): E {
   if (!(error instanceof Error) || (error instanceof TypeError && ENGINE.test(error.message))) return error;
-  const [first, ...below] = placesOf(error);
+  const [first, ...below] = linesOf(error);
   if (first === undefined || !isLibrary(first)) return error;
   const here: { stack?: string } = {};
   Error.captureStackTrace(here, callee);
-  const [caller] = placesOf(here);
+  const [caller] = linesOf(here);
   // Called by the library itself: the function that the user called is further out.
   if (caller === undefined || isLibrary(caller)) return error;
   const user = below.find((place) => !isLibrary(place));
@@ -46,7 +45,7 @@ export function atCaller<E>(error: E, callee: Callee): E {
   return error;
 }
 
-/** Makes every method and getter of a class throw and reject {@linkcode atCaller}. */
+/** Makes every method and getter of a class throw and reject {@linkcode atCaller}, and its async methods {@linkcode asUserCall}. */
 export function pointAtCaller(type: { prototype: object }): void {
   for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(type.prototype))) {
     if (name === "constructor") continue;
@@ -61,7 +60,7 @@ function pointing<F extends (this: unknown, ...args: unknown[]) => unknown>(meth
   const call = method instanceof AsyncFunction
     ? async function (this: unknown, ...args: unknown[]) {
       try {
-        return await method.apply(this, args);
+        return await asUserCall(() => method.apply(this, args));
       } catch (error) {
         throw atCaller(error, call);
       }
@@ -79,11 +78,7 @@ function pointing<F extends (this: unknown, ...args: unknown[]) => unknown>(meth
   return call as F;
 }
 
-/** `file:line` of each frame that lies in a module; the engine's and Deno's own frames are left out, and so are columns, which differ between a call and its await. */
-function placesOf({ stack = "" }: { stack?: string }): string[] {
-  return [...stack.matchAll(/^ +at .*?((?:file|https?):\/\/[^\s)]+:\d+):\d+\)?$/gm)].map(([, place]) => place);
-}
-
-function isLibrary(place: string): boolean {
-  return LIBRARY.some((folder) => place.startsWith(folder));
+/** The places of a stack without columns, which differ between a call and its await. */
+function linesOf(error: { stack?: string }): string[] {
+  return placesOf(error).map((place) => place.replace(/:\d+$/, ""));
 }

@@ -23,6 +23,7 @@ import { describeSlowest } from "../../strategies/rank_waits.ts";
 import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
 import { atCaller, pointAtCaller } from "../core/at_caller.ts";
 import { activity } from "../core/activity.ts";
+import { asUserCall } from "../core/user_call.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import type { DataLoader } from "../data/data_loader.ts";
 import type { ClusterInfo } from "../environments/cluster_info.ts";
@@ -487,7 +488,7 @@ export class Fabric implements AsyncDisposable {
     let trains = false;
     return async (...args) => {
       const before = this.#steps;
-      const result = await compiled(...args);
+      const result = await asUserCall(() => compiled(...args));
       if (this.#steps > before) trains = true;
       else if (trains) this.#countStep();
       return result;

@@ -7,6 +7,7 @@ import { rehearse, type RehearseOptions } from "./optimization/rehearse.ts";
 import { Run, type RunRequest } from "./run.ts";
 import { TrainerState } from "./trainer_state.ts";
 import { warn } from "../core/messages.ts";
+import { asUserCall } from "../core/user_call.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import { snapshot } from "../tensor/read.ts";
@@ -267,7 +268,7 @@ export class Trainer extends TrainerState implements AsyncDisposable {
     });
     this.current = run;
     try {
-      return await run.execute();
+      return await asUserCall(() => run.execute(), { always: true });
     } finally {
       this.last = run;
       this.current = undefined;
