@@ -5,6 +5,7 @@ import type { LightningDataModule } from "./lightning_data_module.ts";
 import type { Batches, LightningModule } from "./lightning_module.ts";
 import type { LoaderKind, ReadyLoader } from "./loaders.ts";
 import type { Metrics } from "./logging/metric_connector.ts";
+import type { AgreedMetric } from "./logging/monitored_metrics.ts";
 import { canValidate } from "./loops/fit_loop.ts";
 import type { LightningOptimizer } from "./optimization/lightning_optimizer.ts";
 import type { SchedulerConfig } from "./optimization/optimizer_config.ts";
@@ -218,6 +219,14 @@ export abstract class TrainerState {
   async readMetrics(): Promise<Readonly<Metrics>> {
     await this.current?.metrics.readSteps();
     return this.callbackMetrics;
+  }
+  /**
+   * What all ranks take one of {@linkcode callbackMetrics} for, so that they decide alike, also if one of them had no batch. Of the ranks whose
+   * value is the newest it is that of the first, or what their values reduce to if they were logged with `syncDist`. Undefined if no rank has
+   * any. Every rank has to call it: with several it sends a message and waits for the others.
+   */
+  async agreedMetric(name: string): Promise<AgreedMetric | undefined> {
+    return await (this.current ?? this.last)?.metrics.agreed(name);
   }
   /** Gives metrics to the loggers, past `log`. Default step: that of the last training step. */
   async logMetrics(metrics: Readonly<Metrics>, step = Math.max(0, this.globalStep - 1)): Promise<void> {

@@ -131,9 +131,10 @@ export class EarlyStopping extends Callback {
 
   async #check(trainer: Trainer): Promise<void> {
     if (trainer.task !== "fit" || trainer.sanityChecking || trainer.fastDevRun > 0) return;
-    const value = trainer.callbackMetrics[this.monitor];
-    if (value === undefined) return this.#reportMissing(trainer);
-    const verdict = this.#judge(value);
+    const agreed = await trainer.agreedMetric(this.monitor);
+    if (!agreed) return this.#reportMissing(trainer);
+    // A rank that had no batch looks at what another has.
+    const verdict = this.#judge(trainer.callbackMetrics[this.monitor] ?? agreed.value);
     const reasons = trainer.fabric.worldSize > 1
       ? await trainer.fabric.allGatherObjects(verdict.reason)
       : [verdict.reason];

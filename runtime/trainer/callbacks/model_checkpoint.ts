@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { LightningModule } from "../lightning_module.ts";
+import type { AgreedMetric } from "../logging/monitored_metrics.ts";
 import type { Stage } from "../stage.ts";
 import type { Trainer } from "../trainer.ts";
 import { CheckpointCallback } from "../checkpoint_callback.ts";
@@ -172,14 +173,12 @@ export class ModelCheckpoint extends CheckpointCallback {
     const { everyNTrainSteps, intervalMs, monitor } = this.#config;
     const step = everyNTrainSteps > 0 && trainer.globalStep % everyNTrainSteps === 0;
     if (!step && !(intervalMs !== undefined && this.#isTimeUp(trainer, intervalMs))) return;
-    if (monitor !== undefined && trainer.enableValidation) {
-      await trainer.readMetrics();
-      if (!this.#isFresh(trainer, trainer.globalStep)) {
-        this.#isDeferred = true;
-        return;
-      }
+    const metric = await this.#monitored(trainer);
+    if (monitor !== undefined && trainer.enableValidation && !(metric && metric.step >= trainer.globalStep)) {
+      this.#isDeferred = true;
+      return;
     }
-    await this.#save(trainer);
+    await this.#save(trainer, metric);
   }
 
   override async onValidationEnd(trainer: Trainer): Promise<void> {
@@ -189,20 +188,21 @@ export class ModelCheckpoint extends CheckpointCallback {
     const epoch = !this.#savesOnTrainEpochEnd(trainer) && this.#isEpochDue(trainer);
     if (!this.#isDeferred && !epoch) return;
     this.#isDeferred = false;
-    await this.#save(trainer);
+    await this.#save(trainer, await this.#monitored(trainer));
   }
 
   override async onTrainEpochEnd(trainer: Trainer): Promise<void> {
     if (this.#isIdle(trainer) || !this.#savesOnTrainEpochEnd(trainer) || !this.#isEpochDue(trainer)) return;
     const { monitor } = this.#config;
-    if (monitor !== undefined && monitor in trainer.callbackMetrics && !this.#isFresh(trainer, this.#epochStart + 1)) {
+    const metric = await this.#monitored(trainer);
+    if (metric && metric.step <= this.#epochStart) {
       warn(
         `checkpoint-stale-metric:${monitor}`,
         `\`ModelCheckpoint({ monitor: "${monitor}" })\` saves nothing at the end of an epoch in which the metric was not computed.`,
       );
       return;
     }
-    await this.#save(trainer);
+    await this.#save(trainer, metric);
   }
 
   override async onTrainEnd(trainer: Trainer): Promise<void> {
@@ -224,7 +224,7 @@ export class ModelCheckpoint extends CheckpointCallback {
     const { saveOnException, weightsOnly } = this.#config;
     if (!saveOnException || !trainer.isGlobalZero || this.#isIdle(trainer)) return;
     await trainer.checkpointsWritten();
-    const path = await this.#freePath(trainer, null);
+    const path = await this.#freePath(trainer, {});
     await trainer.saveCheckpoint(path, { weightsOnly, thisRankOnly: true });
     this.#lastModelPath = path;
     this.#savedStep = trainer.globalStep;
@@ -259,10 +259,11 @@ export class ModelCheckpoint extends CheckpointCallback {
     return this.#config.saveOnTrainEpochEnd ?? decidesAtTrainEpochEnd(trainer);
   }
 
-  /** True if the monitored metric was computed at `step` or later. */
-  #isFresh(trainer: Trainer, step: number): boolean {
-    const producedAt = trainer.metricSteps[this.#config.monitor!];
-    return producedAt !== undefined && producedAt >= step;
+  /** Reads the metrics. What is monitored is the same on all ranks: some may not have it, or that of an earlier step. */
+  async #monitored(trainer: Trainer): Promise<AgreedMetric | undefined> {
+    const { monitor } = this.#config;
+    await trainer.readMetrics();
+    return monitor === undefined ? undefined : await trainer.agreedMetric(monitor);
   }
 
   /** All ranks agree by the gradients of the step, without a message. */
@@ -275,9 +276,8 @@ export class ModelCheckpoint extends CheckpointCallback {
     return isUp;
   }
 
-  async #save(trainer: Trainer): Promise<void> {
-    await trainer.readMetrics();
-    const plan = await this.#agree(trainer, () => this.#plan(trainer));
+  async #save(trainer: Trainer, metric: AgreedMetric | undefined): Promise<void> {
+    const plan = await this.#agree(trainer, () => this.#plan(trainer, metric?.value));
     if (plan.missing) return this.#reportMissing(trainer);
     await this.#saveAll(trainer, plan);
   }
@@ -290,16 +290,15 @@ export class ModelCheckpoint extends CheckpointCallback {
     return (trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(own) : own)!;
   }
 
-  /** What is to be done, decided on rank 0. */
-  async #plan(trainer: Trainer): Promise<SavePlan> {
+  /** What is to be done, decided on rank 0. @param score of the monitored metric */
+  async #plan(trainer: Trainer, score: number | undefined): Promise<SavePlan> {
     const { monitor, saveTopK } = this.#config;
     const last = await this.#planLast();
     if (monitor === undefined) {
       const remove = saveTopK === 1 && this.#bestModelPath ? this.#bestModelPath : null;
-      const path = saveTopK === 0 ? null : await this.#freePath(trainer, remove);
+      const path = saveTopK === 0 ? null : await this.#freePath(trainer, { remove });
       return { ...last, missing: false, path, score: null, remove };
     }
-    const score = trainer.callbackMetrics[monitor];
     if (score === undefined) return { ...last, missing: true, path: null, score: null, remove: null };
     if (!this.#best.accepts(score)) {
       if (this.#config.verbose) {
@@ -310,7 +309,7 @@ export class ModelCheckpoint extends CheckpointCallback {
       return { ...last, missing: false, path: null, score, remove: null };
     }
     const remove = this.#best.worst?.path ?? null;
-    return { ...last, missing: false, path: await this.#freePath(trainer, remove), score, remove };
+    return { ...last, missing: false, path: await this.#freePath(trainer, { remove, score }), score, remove };
   }
 
   async #planLast(): Promise<{ last: string | null }> {
@@ -318,8 +317,8 @@ export class ModelCheckpoint extends CheckpointCallback {
     return { last: await this.#free(this.#lastModelPath, (version) => checkpointName("last", {}, { version })) };
   }
 
-  #freePath(trainer: Trainer, replaced: string | null): Promise<string> {
-    return this.#free(replaced ?? "", (version) => this.#name(trainer, version));
+  #freePath(trainer: Trainer, { remove, score }: { remove?: string | null; score?: number }): Promise<string> {
+    return this.#free(remove ?? "", (version) => this.#name(trainer, { version, score }));
   }
 
   /** A path that no file has, but for the one that is replaced. */
@@ -330,9 +329,16 @@ export class ModelCheckpoint extends CheckpointCallback {
     }
   }
 
-  #name(trainer: Trainer, version: number): string {
-    const { filename, autoInsertMetricName } = this.#config;
-    const metrics = { ...trainer.callbackMetrics, epoch: trainer.currentEpoch, step: trainer.globalStep };
+  #name(trainer: Trainer, { version, score }: { version: number; score: number | undefined }): string {
+    const { filename, autoInsertMetricName, monitor } = this.#config;
+    // What is monitored may be another rank's, if this one has none of this step.
+    const monitored = monitor !== undefined && score !== undefined ? { [monitor]: score } : {};
+    const metrics = {
+      ...trainer.callbackMetrics,
+      ...monitored,
+      epoch: trainer.currentEpoch,
+      step: trainer.globalStep,
+    };
     return checkpointName(filename, metrics, { autoInsertMetricName, version });
   }
 

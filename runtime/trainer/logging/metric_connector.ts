@@ -4,9 +4,11 @@ import { snapshot } from "../../tensor/read.ts";
 import { type StepReceiver, stepRecorder } from "../../tensor/step_recording.ts";
 import { tf } from "../../tensor/tf.ts";
 import { isMetric, type Loggable, type MetricLike } from "./loggable.ts";
-import type { LogOptions } from "./log_options.ts";
+import type { LogOptions, ReduceFx } from "./log_options.ts";
 import type { LoggedMetric } from "./logged_metric.ts";
+import { type AgreedMetric, MonitoredMetrics } from "./monitored_metrics.ts";
 import { reduceAcrossRanks } from "./reduce_across_ranks.ts";
+import { reduceValues } from "./reduce_values.ts";
 import { ResultCollection } from "./result_collection.ts";
 
 /** How often values are read for the progress bar alone, in milliseconds: as often as it redraws. */
@@ -53,10 +55,7 @@ export class MetricConnector implements StepReceiver {
   #lastRead = -Infinity;
   /** Rows written for steps of evaluation, for their axis. */
   #evaluationSteps = 0;
-  /** What callbacks monitor. */
-  readonly callback: Metrics = {};
-  /** After which training step each of these was computed. */
-  readonly steps: Metrics = {};
+  readonly #monitored = new MonitoredMetrics();
   /** What the loggers were given last. */
   logged: Metrics = {};
   /** What the progress bar shows. */
@@ -64,6 +63,19 @@ export class MetricConnector implements StepReceiver {
 
   constructor(options: MetricConnectorOptions) {
     this.#options = options;
+  }
+
+  /** What callbacks monitor. */
+  get callback(): Readonly<Metrics> {
+    return this.#monitored.values;
+  }
+  /** After which training step each of these was computed. */
+  get steps(): Readonly<Metrics> {
+    return this.#monitored.steps;
+  }
+  /** What all ranks take one of these for. Collective. */
+  agreed(name: string): Promise<AgreedMetric | undefined> {
+    return this.#monitored.agreed(this.#options.fabric, name);
   }
 
   log(metrics: Readonly<Record<string, Loggable>>, options: LogOptions): void {
@@ -95,12 +107,10 @@ export class MetricConnector implements StepReceiver {
     this.#active.beginBatch(batch, dataloaderIdx);
   }
 
-  /** This rank has no batch in the training step at hand: what it logged last stands for it. */
-  beginWithoutBatch(): void {
+  /** This rank has no batch in the training step at hand. What it logged is taken note of before it could pass for a value of that step. */
+  async beginWithoutBatch({ isNewStep }: { isNewStep: boolean }): Promise<void> {
+    if (isNewStep) await this.readSteps();
     this.#training.endBatches();
-    for (const entry of this.#training.entries) {
-      if (entry.options.onStep && entry.last !== undefined) entry.isNew = true;
-    }
   }
 
   endBatches(): void {
@@ -144,8 +154,9 @@ export class MetricConnector implements StepReceiver {
     for (const entry of this.#active.entries) {
       if (!entry.options.onStep || !entry.isNew || entry.last === undefined) continue;
       entry.isNew = false;
-      this.#note(entry.label("plain", true), entry.last);
-      this.#note(entry.label("step", true), entry.last);
+      const reduceFx = entry.options.syncStep ? entry.options.reduceFx : undefined;
+      this.#note(entry.label("plain", true), entry.last, reduceFx);
+      this.#note(entry.label("step", true), entry.last, reduceFx);
     }
   }
 
@@ -196,9 +207,8 @@ export class MetricConnector implements StepReceiver {
     this.#training.reset();
     this.#evaluation.reset();
     this.#active = this.#training;
-    for (const metrics of [this.callback, this.steps, this.bar]) {
-      for (const name of Object.keys(metrics)) delete metrics[name];
-    }
+    this.#monitored.clear();
+    for (const name of Object.keys(this.bar)) delete this.bar[name];
     this.logged = {};
   }
 
@@ -212,8 +222,7 @@ export class MetricConnector implements StepReceiver {
     );
     return {
       training: this.#training.stateDict(nameOf),
-      callback: { ...this.callback },
-      steps: { ...this.steps },
+      ...this.#monitored.stateDict(),
       evaluationSteps: this.#evaluationSteps,
       objects: Object.fromEntries(states),
     };
@@ -225,14 +234,12 @@ export class MetricConnector implements StepReceiver {
       objects.get(name)?.loadStateDict(saved as StateDict);
     }
     this.#training.loadStateDict(state.training as StateDict, (name) => objects.get(name));
-    Object.assign(this.callback, state.callback);
-    Object.assign(this.steps, state.steps);
+    this.#monitored.loadStateDict(state);
     this.#evaluationSteps = state.evaluationSteps as number;
   }
 
-  #note(name: string, value: number): void {
-    this.callback[name] = value;
-    this.steps[name] = this.#options.globalStep();
+  #note(name: string, value: number, reduceFx?: ReduceFx): void {
+    this.#monitored.note(name, value, { step: this.#options.globalStep(), reduceFx });
   }
 
   async #writeSteps(collection: ResultCollection, step: number): Promise<void> {
@@ -268,11 +275,7 @@ export class MetricConnector implements StepReceiver {
     return entries.map((entry, index) => {
       if (!entry.options.syncStep) return values[index];
       const given = all.map((rank) => rank[`${entry.hook}.${entry.name}`]).filter((value) => value !== undefined);
-      const { reduceFx } = entry.options;
-      if (reduceFx === "min") return Math.min(...given);
-      if (reduceFx === "max") return Math.max(...given);
-      const sum = given.reduce((a, b) => a + b, 0);
-      return reduceFx === "sum" ? sum : sum / given.length;
+      return reduceValues(given, entry.options.reduceFx);
     });
   }
 

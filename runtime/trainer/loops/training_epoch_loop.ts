@@ -113,7 +113,7 @@ async function trainBatch(
   if (given === NO_BATCH) {
     const window = windowOf(session, loader);
     if (window.isFirst) session.batchesInWindow = 0;
-    metrics.beginWithoutBatch();
+    await metrics.beginWithoutBatch({ isNewStep: window.isFirst });
     const stepped = await trainWithoutBatch(session, window);
     if (stepped === undefined) return "no rank has a batch";
     return { batch: undefined, outputs: undefined, stepped, window };

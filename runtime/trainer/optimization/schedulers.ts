@@ -17,20 +17,20 @@ export async function stepSchedulers(session: Session, { interval, plateau }: Sc
     const count = interval === "step" ? progress.globalStep : progress.epoch + 1;
     if (count % config.frequency !== 0) continue;
     let metric: number | undefined;
-    if (config.monitor !== undefined) {
-      metric = metrics.callback[config.monitor];
+    if (plateau && config.monitor !== undefined) {
+      if (interval === "step") await metrics.readSteps();
+      // One number for all: with another learning rate a rank would take another step.
+      metric = (await metrics.agreed(config.monitor))?.value;
       if (metric === undefined) {
         const known = Object.keys(metrics.callback).join("`, `") || "nothing was logged";
         const text =
           `the learning-rate scheduler is conditioned on the metric \`${config.monitor}\`, which is not available. ` +
           `Available metrics are: \`${known}\`. Log it, or set \`monitor\` in \`configureOptimizers\``;
-        if (config.strict && plateau) throw new Error(text);
-        if (plateau) {
-          warn(`scheduler-metric:${config.monitor}`, text);
-          continue;
-        }
+        if (config.strict) throw new Error(text);
+        warn(`scheduler-metric:${config.monitor}`, text);
+        continue;
       }
     }
-    await hooks.module("lrSchedulerStep", () => module.lrSchedulerStep(config.scheduler, plateau ? metric : undefined));
+    await hooks.module("lrSchedulerStep", () => module.lrSchedulerStep(config.scheduler, metric));
   }
 }
