@@ -1,10 +1,10 @@
 /**
- * All-reduce of float32 between ranks of one host, beside PyTorch's gloo in the same run.
+ * All-reduce of float32 between ranks of one host: Weft's own over ZeroMQ, that of `processGroup: "tensorflow"`, and PyTorch's gloo, in the same run.
  *
  *     deno run -A bench/all_reduce.ts [--peer-python PATH] [--ranks 2,4] [--sizes 1,256,79510]
  *
- * The peer is run by the Python given, or by one that is made in the user's cache on the first call. `ratio` is the peer's time over ours: above 1
- * ours is faster.
+ * The peer is run by the Python given, or by one that is made in the user's cache on the first call. Ratios are the others' times over ZeroMQ's: above 1
+ * ZeroMQ is faster.
  */
 import { parseArgs } from "node:util";
 import { type AllReduceTime, measureAllReduce } from "./all_reduce_program.ts";
@@ -22,19 +22,35 @@ const { values } = parseArgs({
 });
 const sizes = values.sizes.split(",").map(Number);
 
+const WIDTHS = [12, 12, 16, 8, 12, 8];
+
 for (const ranks of values.ranks.split(",").map(Number)) await compare(ranks);
 
 async function compare(ranks: number): Promise<void> {
   const ours = await measureAllReduce(ranks, { sizes, group: JSON.parse(values.options) });
-  const peer = await runPeer(ranks);
+  const tensorflow = await measureTensorflow(ranks);
+  const gloo = await runPeer(ranks);
   console.log(`\nall-reduce, ${ranks} ranks, ${navigator.hardwareConcurrency} cores`);
-  console.log(`${"floats".padStart(12)}${"ours ms".padStart(12)}${"gloo ms".padStart(12)}${"ratio".padStart(9)}`);
+  console.log(row("floats", "zeromq ms", "tensorflow ms", "ratio", "gloo ms", "ratio"));
   for (const { size, ms } of ours) {
-    const other = peer?.find((one) => one.size === size)?.ms;
-    console.log(
-      size.toLocaleString("en").padStart(12) + ms.toFixed(3).padStart(12) + (other?.toFixed(3) ?? "-").padStart(12) +
-        (other === undefined ? "-" : (other / ms).toFixed(2)).padStart(9),
-    );
+    const others = [tensorflow, gloo].flatMap((times) => {
+      const other = times?.find((one) => one.size === size)?.ms;
+      return other === undefined ? ["-", "-"] : [other.toFixed(3), (other / ms).toFixed(1)];
+    });
+    console.log(row(size.toLocaleString("en"), ms.toFixed(3), ...others));
+  }
+}
+
+function row(...cells: string[]): string {
+  return cells.map((cell, i) => cell.padStart(WIDTHS[i])).join("");
+}
+
+async function measureTensorflow(ranks: number): Promise<AllReduceTime[] | undefined> {
+  try {
+    return await measureAllReduce(ranks, { sizes, processGroup: "tensorflow" });
+  } catch (error) {
+    console.log(`\nno figures of TensorFlow: ${(error as Error).message}`);
+    return undefined;
   }
 }
 

@@ -2,6 +2,8 @@
  * One rank that measures all-reduces: `all_reduce_program.ts RANK RANKS PORT SETUP`, where SETUP is the JSON of {@linkcode AllReduceSetup}. Rank 0 prints a
  * JSON line for each size. {@linkcode measureAllReduce} starts all ranks.
  */
+import { startReduceEngine } from "../runtime/accelerators/tensorflow/reduce_engine.ts";
+import { startTensorflow } from "../runtime/accelerators/tensorflow/start.ts";
 import { connectStore } from "../runtime/comm/connect_store.ts";
 import { curveKeys } from "../runtime/comm/curve_keys.ts";
 import { openInbox } from "../runtime/comm/inbox.ts";
@@ -9,9 +11,14 @@ import { joinProcessGroup } from "../runtime/comm/join_process_group.ts";
 import { meetRanks } from "../runtime/comm/meet_ranks.ts";
 import { posixSharedMemory } from "../runtime/comm/posix_shared_memory.ts";
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import type { StartReduceEngine } from "../runtime/comm/reduce_engine.ts";
 import type { Store } from "../runtime/comm/store.ts";
 import { StoreServer } from "../runtime/comm/store_server.ts";
 import type { TransportGroupOptions } from "../runtime/comm/transport_group.ts";
+import type { ProcessGroupName } from "../runtime/core/process_group_name.ts";
+import { processEnvironment } from "../runtime/environments/process_environment.ts";
+import { configurationFrom } from "../runtime/tensorflow_library/configuration_from.ts";
+import { configureTensorflow } from "../runtime/tensorflow_library/configure.ts";
 import { RunKey } from "../runtime/core/run_key.ts";
 
 /** What is measured. */
@@ -22,6 +29,8 @@ export interface AllReduceSetup {
   group?: TransportGroupOptions & { transport?: "auto" | "zmq" | "ipc" | "tcp" };
   /** The host that each rank takes itself to be on, by rank: those of different hosts talk by TCP and CURVE. Default: they share one. */
   hosts?: readonly string[];
+  /** What reduces; tensorflow on one host alone. Default: zeromq. */
+  processGroup?: ProcessGroupName;
   /** The run's key, where there are hosts. */
   key?: string;
 }
@@ -69,9 +78,10 @@ if (import.meta.main) {
 
 async function join(
   who: { store: Store; rank: number; worldSize: number },
-  { group, hosts, key }: AllReduceSetup,
+  { group, hosts, key, processGroup }: AllReduceSetup,
 ): Promise<ProcessGroup> {
-  if (!hosts) return await joinProcessGroup({ ...who, ...group });
+  const engine = processGroup === "tensorflow" ? await tensorflowEngine(who.worldSize) : undefined;
+  if (!hosts) return await joinProcessGroup({ ...who, ...group, engine });
   const curve = await curveKeys(RunKey.parse(key!));
   return await meetRanks({
     ...who,
@@ -80,4 +90,10 @@ async function join(
     inbox: await openInbox({ curve, host: "127.0.0.1" }),
     sharedMemory: Deno.build.os === "linux" ? posixSharedMemory : undefined,
   });
+}
+
+async function tensorflowEngine(localWorldSize: number): Promise<StartReduceEngine> {
+  configureTensorflow(configurationFrom(processEnvironment()));
+  const { binding, config } = await startTensorflow("cpu", { localWorldSize });
+  return (group) => startReduceEngine({ library: binding.library, config }, group);
 }
