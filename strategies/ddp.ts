@@ -9,6 +9,7 @@ import { planBuckets } from "./bucket_plan.ts";
 import { GradientReducer, type Ranks } from "./gradient_reducer.ts";
 import { HostWaits } from "./host_waits.ts";
 import { MeanExchange } from "./mean_exchange.ts";
+import { OptimizerShard } from "./optimizer_shard.ts";
 import { checkSameModel } from "./same_model.ts";
 import type { RankFlags } from "./rank_flags.ts";
 import {
@@ -40,6 +41,12 @@ export interface DDPStrategyOptions {
   processGroup?: ProcessGroupName;
   /** Lets TensorFlow's servers, which encrypt nothing and ask nobody who he is, listen to other hosts. Default: false: runs on several hosts are refused. */
   allowUnencrypted?: boolean;
+  /**
+   * Each rank keeps the optimizer's state of the parameters that it owns, about one part of as many as there are ranks (ZeRO, stage 1); the weights stay
+   * the same to the bit. `optimizer.step()` then returns a promise that must be awaited, since updated parameters travel from their owners; the Trainer does
+   * so by itself. Needs one of this library's optimizers. Checkpoints are those of a run without it. docs/strategies.md tells the costs. Default: false.
+   */
+  shardOptimizerState?: boolean;
 }
 
 /**
@@ -61,18 +68,26 @@ export class DDPStrategy implements Strategy {
   readonly #capBytes: number;
   readonly #firstCapBytes: number;
   readonly #compression: HalfFormat | undefined;
+  readonly #shardsOptimizerState: boolean;
 
-  /** @throws RangeError if a bucket size is not a positive number; TypeError for an unknown option, compression or process group */
+  /** @throws RangeError if a bucket size is not a positive number; TypeError for an unknown option, compression, process group or `shardOptimizerState` */
   constructor(options: DDPStrategyOptions = {}) {
     rejectUnknownOptions("DDPStrategy", options, [
       ...["bucketCapMiB", "firstBucketCapMiB", "splitBatch", "gradientCompression", "processGroup"],
-      "allowUnencrypted",
+      ...["allowUnencrypted", "shardOptimizerState"],
     ]);
     this.#compression = compression(options.gradientCompression);
     this.processGroup = {
       name: processGroup(options.processGroup),
       allowsUnencrypted: options.allowUnencrypted ?? false,
     };
+    const { shardOptimizerState = false } = options;
+    if (typeof shardOptimizerState !== "boolean") {
+      throw new TypeError(
+        `\`shardOptimizerState\` must be true or false, but got ${JSON.stringify(shardOptimizerState)}`,
+      );
+    }
+    this.#shardsOptimizerState = shardOptimizerState;
     this.splitsBatch = options.splitBatch ?? false;
     this.name = this.splitsBatch ? "dp" : "ddp";
     this.#capBytes = bytes("bucketCapMiB", options.bucketCapMiB ?? 25);
@@ -85,7 +100,12 @@ export class DDPStrategy implements Strategy {
   connect(group: ProcessGroup, flags: RankFlags): Synchronizer {
     const exchange = new MeanExchange(group, this.#compression), between = group.betweenHosts;
     const hosts = between && new HostWaits({ between, flags, isZero: group.rank === 0 });
-    return { prepareModule: (module) => this.#prepare({ group, exchange, flags, hosts }, module) };
+    return {
+      prepareModule: (module) => this.#prepare({ group, exchange, flags, hosts }, module),
+      shardOptimizer: this.#shardsOptimizerState
+        ? (optimizer, named) => OptimizerShard.of(group, optimizer, named)
+        : undefined,
+    };
   }
 
   #plan(ranks: Ranks, variables: readonly tf.Variable[]): GradientReducer {

@@ -8,9 +8,14 @@ function describe(variables: ReadonlyMap<string, tf.Variable>): string[] {
 
 /**
  * Compares names, types and shapes of all variables with rank 0's.
+ * @param what is compared, for people
  * @throws Error on every rank, naming the first variable that differs and both ranks
  */
-export async function checkSameModel(group: ProcessGroup, variables: ReadonlyMap<string, tf.Variable>): Promise<void> {
+export async function checkSameModel(
+  group: ProcessGroup,
+  variables: ReadonlyMap<string, tf.Variable>,
+  what = "the model",
+): Promise<void> {
   const mine = describe(variables);
   const expected = await group.broadcastObject(mine);
   const at = Array.from({ length: Math.max(mine.length, expected.length) }, (_, i) => i)
@@ -21,7 +26,7 @@ export async function checkSameModel(group: ProcessGroup, variables: ReadonlyMap
   if (rank < 0) return;
   const { at: index, mine: theirs, expected: first } = differences[rank]!;
   throw new Error(
-    `the model differs between ranks: parameter ${index} is ${first ?? "absent"} on rank 0 but ${
+    `${what} differs between ranks: parameter ${index} is ${first ?? "absent"} on rank 0 but ${
       theirs ?? "absent"
     } on rank ${rank}. ` +
       "Every rank must build the same model: check what depends on the rank, the environment or random numbers before `fabric.setup`.",

@@ -1,5 +1,7 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
 import type { ProcessGroupName } from "../runtime/core/process_group_name.ts";
+import type { Optimizer } from "../runtime/optim/optimizer.ts";
+import type { StateDict } from "../runtime/tensor/state.ts";
 import type { Module } from "../runtime/nn/module.ts";
 import type { RankFlags } from "./rank_flags.ts";
 import type { tf } from "../runtime/tensor/tf.ts";
@@ -30,6 +32,16 @@ export interface Strategy {
 export interface Synchronizer {
   /** Checks that all ranks hold the same model, gives them rank 0's weights and plans the reduction. Waits for every rank. */
   prepareModule(module: Module): Promise<ModuleSynchronizer>;
+  /** Spreads the state of an optimizer over the ranks. Absent: every rank keeps all of it. Waits for every rank. */
+  shardOptimizer?(optimizer: Optimizer, named: ReadonlyMap<string, tf.Variable>): Promise<ShardedOptimizer>;
+}
+
+/** An optimizer that updates, and remembers, only the parameters that this rank owns. */
+export interface ShardedOptimizer {
+  /** After its step: gives every rank what the owners updated. Waits for every rank. */
+  share(): Promise<void>;
+  /** The state of all ranks on rank 0, equal to that of an optimizer that has it all; on the others their own part. Waits for every rank. */
+  gatherState(): Promise<StateDict>;
 }
 
 /** What synchronises one model. */

@@ -148,10 +148,13 @@ function computationsOf(
   for (const op of ops) {
     for (const source of op.inputs) if (source.kind === "op" && isElsewhere(source.op, op)) give(source);
   }
+  const ended = new Set<Source>();
   const end = (source: Source, part: number) => {
     if (source.kind === "op") give(source);
     else if (source.kind === "constant" || source.kind === "number" || source.kind === "integers") {
-      outputs[part].main.add(source);
+      // The first part that is asked for it gives it to all.
+      if (!ended.has(source)) outputs[part].main.add(source);
+      ended.add(source);
     }
   };
   for (const [part, { sources }] of recording.exchanges.entries()) for (const source of sources) end(source, part);

@@ -10,10 +10,14 @@ import { tf } from "../tensor/tf.ts";
 export type StateFilter = Readonly<Record<string, (name: string, value: StateTree | undefined) => boolean>>;
 
 /**
- * The state of everything in `state`: objects with `stateDict()` give theirs, plain values are taken as they are.
+ * The state of everything in `state`: objects with `stateDict()` give theirs, plain values are taken as they are. State that is
+ * spread over the ranks is gathered on rank 0: all ranks call it.
  * @throws TypeError if the filter names a key that is not there or is no function
  */
-export function collectState(state: Readonly<Record<string, unknown>>, filter: StateFilter = {}): StateDict {
+export async function collectState(
+  state: Readonly<Record<string, unknown>>,
+  filter: StateFilter = {},
+): Promise<StateDict> {
   for (const [key, keep] of Object.entries(filter)) {
     if (!(key in state)) {
       throw new TypeError(
@@ -28,7 +32,7 @@ export function collectState(state: Readonly<Record<string, unknown>>, filter: S
   }
   const collected: StateDict = {};
   for (const [key, value] of Object.entries(state)) {
-    const part = isStateful(value) ? value.stateDict() : value as StateTree;
+    const part = isStateful(value) ? await value.gatherStateDict?.() ?? value.stateDict() : value as StateTree;
     const keep: StateFilter[string] | undefined = filter[key];
     collected[key] = keep !== undefined && typeof part === "object" && part !== null
       ? Object.fromEntries(Object.entries(part).filter(([name, entry]) => keep(name, entry as StateTree)))
@@ -63,7 +67,7 @@ export function applyState(
   try {
     for (const [key, target] of requested) {
       if (!isStateful(target)) continue;
-      restored.push([target, copyOf(target.stateDict())]);
+      restored.push([target, copyOf(target.ownStateDict?.() ?? target.stateDict())]);
       target.loadStateDict(checkpoint[key] as StateDict, { strict: options.strict });
     }
   } catch (error) {

@@ -303,7 +303,7 @@ export class Fabric implements AsyncDisposable {
   ): Promise<FabricModule<M> | [FabricModule<M>, ...FabricOptimizer[]]> {
     const modules = await this.#started("setup");
     const module = await modules.setupModule(model);
-    const ready = modules.setupOptimizers(optimizers, module);
+    const ready = await modules.setupOptimizers(optimizers, module);
     await this.call("onAfterSetup", { fabric: this, module });
     return ready.length === 0 ? module : [module, ...ready];
   }
@@ -327,8 +327,8 @@ export class Fabric implements AsyncDisposable {
     options: { model?: Module } = {},
   ): Promise<FabricOptimizer | FabricOptimizer[]> {
     const modules = await this.#started("setupOptimizers");
-    if (Array.isArray(optimizers)) return modules.setupOptimizers(optimizers, options.model);
-    return modules.setupOptimizers([optimizers as Optimizer], options.model)[0];
+    if (Array.isArray(optimizers)) return await modules.setupOptimizers(optimizers, options.model);
+    return (await modules.setupOptimizers([optimizers as Optimizer], options.model))[0];
   }
 
   /**
@@ -617,7 +617,8 @@ export class Fabric implements AsyncDisposable {
     let failure: unknown;
     try {
       await this.saved();
-      const collected = collectState(state, options.filter);
+      this.#modules?.pending.check("`fabric.save`");
+      const collected = await collectState(state, options.filter);
       if (this.isGlobalZero) {
         // Read back before this resolves, so that training may go on while the file is written.
         const writing = writeCheckpoint(filePath(path), await snapshot(collected) as StateDict)

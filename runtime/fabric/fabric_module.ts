@@ -28,6 +28,8 @@ export function unwrapModule(module: Module): Module {
 
 /** Options of {@linkcode wrapModule}. */
 export interface WrapModuleOptions {
+  /** Called before a forward method, in any mode. */
+  beforeForward: () => void;
   /** Called before each forward pass in train mode. */
   onForward: (module: Module) => void;
   /** Calls the forward methods, in the precision of the run. */
@@ -41,7 +43,7 @@ export interface WrapModuleOptions {
 export function wrapModule<M extends Module | tf.LayersModel>(
   original: M,
   module: Module,
-  { onForward, autocast }: WrapModuleOptions,
+  { beforeForward, onForward, autocast }: WrapModuleOptions,
 ): FabricModule<M> {
   const forwardMethods = new Set(FORWARD_METHODS);
   const recording = new Map<string, (...args: unknown[]) => unknown>();
@@ -64,6 +66,7 @@ export function wrapModule<M extends Module | tf.LayersModel>(
           let recorded = recording.get(key);
           if (!recorded) {
             recorded = (...args) => {
+              beforeForward();
               if (target.training) {
                 beginTape();
                 onForward(target);

@@ -13,6 +13,7 @@ import { tf } from "../tensor/tf.ts";
 import type { ClipGradientsOptions, Model } from "./fabric.ts";
 import { type FabricModule, unwrapModule, wrapModule } from "./fabric_module.ts";
 import { FabricOptimizer } from "./fabric_optimizer.ts";
+import { PendingUpdates } from "./pending_updates.ts";
 import type { RankContext } from "./rank_context.ts";
 import { LossScaling, ScaledOptimizer } from "./scaled_optimizer.ts";
 
@@ -33,6 +34,9 @@ export class FabricModules {
   /** How many handles keep a model's gradients on this rank. */
   readonly #withoutSync = new Map<Module, number>();
 
+  /** Steps of optimizers that are not over. */
+  readonly pending: PendingUpdates = new PendingUpdates();
+
   constructor(context: FabricModulesContext, afterStep: (optimizer: FabricOptimizer) => void) {
     this.#context = context;
     this.#scaling = context.scaler && new LossScaling(context.scaler);
@@ -49,34 +53,41 @@ export class FabricModules {
     this.#originals.add(model);
     this.#synchronizers.set(module, synchronizer);
     return wrapModule(model, module, {
+      beforeForward: () => this.pending.check("A forward pass"),
       onForward: (module) => this.#forwarded.add(module),
       autocast: this.#context.precisionInUse.autocast,
     });
   }
 
-  setupOptimizers(optimizers: readonly (tf.Optimizer | Optimizer)[], model?: Module): FabricOptimizer[] {
+  async setupOptimizers(
+    optimizers: readonly (tf.Optimizer | Optimizer)[],
+    model?: Module,
+  ): Promise<FabricOptimizer[]> {
     const modules = model ? [unwrapModule(model)] : [...this.#synchronizers.keys()];
     const named = new Map(
       modules.flatMap((module, index) =>
         [...module.namedParameters()].map(([name, v]) => [modules.length > 1 ? `${index}.${name}` : name, v] as const)
       ),
     );
-    return optimizers.map((optimizer) => {
+    const made: FabricOptimizer[] = [];
+    for (const optimizer of optimizers) {
       if (optimizer instanceof FabricOptimizer || this.#originals.has(optimizer)) {
         throw new Error("An optimizer should be passed only once to `fabric.setup`");
       }
       this.#originals.add(optimizer);
       const ready = asOptimizer(optimizer, { named });
-      return this.#scaling
-        ? new ScaledOptimizer(ready, this.#scaling, this.#afterStep)
-        : new FabricOptimizer(ready, this.#afterStep);
-    });
+      const shard = await this.#context.synchronizer.shardOptimizer?.(ready, named);
+      const parts = { afterStep: this.#afterStep, shard, pending: this.pending }, scaling = this.#scaling;
+      made.push(scaling ? new ScaledOptimizer(ready, { ...parts, scaling }) : new FabricOptimizer(ready, parts));
+    }
+    return made;
   }
 
   async backward(
     loss: tf.Tensor | (() => tf.Tensor),
     options: { model?: Module; retainTape?: boolean },
   ): Promise<tf.Tensor> {
+    this.pending.check("`fabric.backward`");
     const { autocast } = this.#context.precisionInUse;
     if (typeof loss !== "function") {
       const passes = this.#beginPasses(options.model);
@@ -109,6 +120,7 @@ export class FabricModules {
 
   /** Takes part in the others' backward pass with the gradients that are there, if any. */
   async backwardWithoutBatch(model: Module | undefined): Promise<void> {
+    this.pending.check("`fabric.backwardWithoutBatch`");
     if (!model && this.#synchronizers.size > 1) {
       throw new Error(
         `\`fabric.backwardWithoutBatch\` must be told which of the ${this.#synchronizers.size} models it is for: give it { model }`,

@@ -4,7 +4,7 @@ import type { StateDict } from "../tensor/state.ts";
 import { tf } from "../tensor/tf.ts";
 import { gradientOf } from "../tensor/gradients.ts";
 import { noGrad } from "../tensor/tape.ts";
-import { FabricOptimizer } from "./fabric_optimizer.ts";
+import { FabricOptimizer, type FabricOptimizerParts } from "./fabric_optimizer.ts";
 
 /** The loss scale of a Fabric and what the last backward passes found. */
 export class LossScaling {
@@ -43,24 +43,21 @@ export class LossScaling {
 /** An optimizer under a loss scale: it skips steps whose gradients are not finite, and its saved state holds the scale's. */
 export class ScaledOptimizer extends FabricOptimizer {
   readonly #scaling: LossScaling;
-  readonly #afterStep: (optimizer: FabricOptimizer) => void;
 
-  constructor(original: Optimizer, scaling: LossScaling, afterStep: (optimizer: FabricOptimizer) => void) {
-    super(original, afterStep);
-    this.#scaling = scaling;
-    this.#afterStep = afterStep;
+  constructor(original: Optimizer, parts: FabricOptimizerParts & { readonly scaling: LossScaling }) {
+    super(original, parts);
+    this.#scaling = parts.scaling;
   }
 
   /** Updates the parameters that have a gradient, unless one of the gradients is not finite; then the scale is lowered instead. */
-  override step(): void {
+  override step(): void | PromiseLike<void> {
     const nonFinite = this.#scaling.hasNonFinite(this.parameters);
     this.#scaling.scaler.update({ nonFinite });
-    if (nonFinite) this.#afterStep(this);
-    else super.step();
+    return nonFinite ? this.stepped() : super.step();
   }
 
-  override stateDict(): StateDict {
-    return { ...super.stateDict(), gradScaler: this.#scaling.scaler.stateDict() };
+  protected override withMore(state: StateDict): StateDict {
+    return { ...state, gradScaler: this.#scaling.scaler.stateDict() };
   }
 
   /** A state that was saved without a scale, in another precision, leaves the scale as it is. */

@@ -52,6 +52,8 @@ interface Slot {
   readonly weightDecay: number;
   readonly state: Map<string, tf.Variable>;
   step: number;
+  /** Whether it is updated here, see {@linkcode GradientOptimizer.updateOnly}. */
+  isOwn: boolean;
 }
 
 /** The frame of this library's optimizers: parameters, groups, learning rate and state. A subclass says how one parameter is updated. */
@@ -96,7 +98,7 @@ export abstract class GradientOptimizer implements Optimizer {
         if (slots.some((slot) => slot.variable === variable)) {
           throw new Error(`${this.name} got the parameter ${name} twice`);
         }
-        slots.push({ name, variable, rateFactor, weightDecay, state: new Map(), step: 0 });
+        slots.push({ name, variable, rateFactor, weightDecay, state: new Map(), step: 0, isOwn: true });
       }
     }
     if (slots.length === 0) throw new Error(`${this.name} got no parameters: the model has no trainable variables`);
@@ -108,6 +110,18 @@ export abstract class GradientOptimizer implements Optimizer {
     }
     this.#slots ??= slots;
     return this;
+  }
+
+  /**
+   * From now on only these of its parameters are updated here, and have state; others do it for the rest. Their state is forgotten, and left out when a
+   * state with all of them is loaded.
+   */
+  updateOnly(parameters: Iterable<tf.Variable>): void {
+    const own = new Set(parameters);
+    for (const slot of this.#bound) {
+      slot.isOwn = own.has(slot.variable);
+      if (!slot.isOwn) forget(slot);
+    }
   }
 
   get parameters(): readonly tf.Variable[] {
@@ -128,7 +142,7 @@ export abstract class GradientOptimizer implements Optimizer {
       tf.tidy(() => {
         for (const slot of this.#bound) {
           const gradient = gradientOf(slot.variable);
-          if (!gradient) continue;
+          if (!gradient || !slot.isOwn) continue;
           const isFirst = decisive(() => slot.step === 0);
           onEveryStep(() => slot.step++);
           this.update(this.#updateOf(slot, { gradient, isFirst }));
@@ -154,6 +168,7 @@ export abstract class GradientOptimizer implements Optimizer {
     const saved = checkOptimizerState(state, { name: this.name, parameters, strict: options.strict ?? true });
     this.learningRate = stateNumber(state, "learningRate");
     for (const slot of this.#bound) {
+      if (!slot.isOwn) continue;
       const { step: _, ...tensors } = saved[slot.name] ?? {};
       slot.step = saved[slot.name] ? stateNumber(saved[slot.name], "step") : 0;
       for (const [name, variable] of slot.state) {
@@ -210,6 +225,12 @@ export abstract class GradientOptimizer implements Optimizer {
       "A group can have a `learningRate` of its own only if the optimizer's is above 0, since it changes in proportion",
     );
   }
+}
+
+function forget(slot: Slot): void {
+  slot.state.forEach((variable) => variable.dispose());
+  slot.state.clear();
+  slot.step = 0;
 }
 
 function stateOf(slot: Slot, name: string): tf.Variable {

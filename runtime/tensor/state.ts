@@ -16,6 +16,10 @@ export interface Stateful {
   stateDict(): StateDict;
   /** Takes over what `state` holds. @throws if a key is missing or unexpected (unless `strict` is false), or a shape differs */
   loadStateDict(state: StateDict, options?: { strict?: boolean }): void;
+  /** Where state is spread over the ranks: all of it on rank 0, which is what is saved. All ranks call it and wait. Default: what `stateDict` gives. */
+  gatherStateDict?(): Promise<StateDict>;
+  /** What of the state is on this rank, enough to put it back here. Default: what `stateDict` gives. */
+  ownStateDict?(): StateDict;
 }
 
 /** True for objects with stateDict() and loadStateDict(). */

@@ -31,13 +31,14 @@ export async function collectCheckpoint(session: Session, options: CollectOption
   if (module.hasHyperparameters) checkpoint.hyperParameters = plain(module.hparams);
   if (datamodule?.hasHyperparameters) checkpoint.datamoduleHyperParameters = plain(datamodule.hparams);
   if (datamodule) checkpoint.datamodule = datamodule.stateDict();
-  if (!options.weightsOnly) {
+  if (!options.weightsOnly && !lacksState(session, options)) {
     checkpoint.callbacks = {};
     for (const callback of session.trainer.callbacks) {
       const state = callback.stateDict();
       if (state !== undefined) checkpoint.callbacks[callback.stateKey] = state;
     }
-    checkpoint.optimizerStates = session.optimizers.map((optimizer) => optimizer.stateDict());
+    checkpoint.optimizerStates = [];
+    for (const { original } of session.optimizers) checkpoint.optimizerStates.push(await original.gatherStateDict());
     checkpoint.lrSchedulers = session.schedulers.map(({ scheduler }) => scheduler.stateDict());
     checkpoint.loops = { fit: progress.stateDict() };
     const own = await rankState(session);
@@ -47,6 +48,19 @@ export async function collectCheckpoint(session: Session, options: CollectOption
   }
   await hooks.call("onSaveCheckpoint", checkpoint);
   return checkpoint;
+}
+
+/** Whether optimizers keep state on ranks that may be gone. Then it says that only the weights are saved. */
+function lacksState({ fabric, optimizers }: Session, { thisRankOnly }: CollectOptions): boolean {
+  const isSpread = thisRankOnly && fabric.worldSize > 1 && optimizers.some(({ original }) => original.isSharded);
+  if (isSpread) {
+    warn(
+      "sharded-state-of-one-rank",
+      "this checkpoint holds the weights only: with `shardOptimizerState` the other ranks have parts of the optimizer's state, and after an error nobody " +
+        "asks them. A fit resumes from a checkpoint that all ranks saved.",
+    );
+  }
+  return isSpread;
 }
 
 /** What differs from rank to rank, read from the device. */

@@ -299,7 +299,7 @@ export class LightningModule<H extends object = any> extends Module {
     closure: () => Promise<void>,
   ): Promise<void> {
     await closure();
-    optimizer.original.step();
+    await optimizer.original.step();
   }
   optimizerZeroGrad(_epoch: number, _batchIdx: number, optimizer: LightningOptimizer): HookResult {
     optimizer.original.zeroGrad();

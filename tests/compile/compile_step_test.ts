@@ -5,6 +5,7 @@ import { Fabric } from "../../runtime/fabric/fabric.ts";
 import { SGD } from "../../runtime/optim/sgd.ts";
 import { seed_everything, unseedRandom } from "../../runtime/seed/seed_everything.ts";
 import { gradientOf, zeroGradients } from "../../runtime/tensor/gradients.ts";
+import { type Exchange, stepRecorder } from "../../runtime/tensor/step_recording.ts";
 import { withScope } from "../../runtime/tensor/scope.ts";
 import { tf } from "../../runtime/tensor/tf.ts";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
@@ -389,6 +390,23 @@ tensorflowTest("an exact step has the same bits as op by op", async () => {
   }
   assert.deepEqual(weights[0], weights[1]);
 });
+
+tensorflowTest(
+  "a constant that a step hands to the process does not displace what comes back",
+  () =>
+    scene(async ({ fabric }) => {
+      const swap: Exchange = ([values, constant]) => Promise.resolve([constant, values]);
+      const step = fabric.compile(async (x: tf.Tensor) => {
+        const own = x.flatten().mul(2), constant = tf.tensor1d([5, 6]), recorder = stepRecorder();
+        const [first, second] = recorder ? await recorder.exchange([own, constant], swap) : [constant, own];
+        return [first.add(1), second.mul(10)];
+      }, { compile: "graph" });
+      for (let i = 0; i < 6; i++) {
+        const [first, second] = await step(tf.fill([2, 1], i));
+        assert.deepEqual([...first.dataSync(), ...second.dataSync()], [6, 7, 20 * i, 20 * i], `step ${i}`);
+      }
+    }),
+);
 
 Deno.test("what is wrong with the options of fabric.compile is said, with what would be right", async () => {
   await using fabric = new Fabric({ accelerator: "wasm" });

@@ -66,7 +66,7 @@ Deno.test("under a loss scale gradients and losses are what they are without, in
         // A second backward adds to the first.
         await modules.backward(closure ? () => model.forward(x) : model.forward(x), {});
         assert.deepEqual(values(gradientOf(net.bias)!), [results.at(-1)![4] * 2]);
-        const [optimizer] = modules.setupOptimizers([tf.train.sgd(1)]);
+        const [optimizer] = await modules.setupOptimizers([tf.train.sgd(1)]);
         optimizer.zeroGrad();
         optimizer.dispose();
         net.dispose();
@@ -79,7 +79,7 @@ Deno.test("under a loss scale gradients and losses are what they are without, in
 Deno.test("a gradient that is not finite on one rank skips the step on all, halves the scale, and is told by a flag", async () => {
   await withRanks(2, true, async ({ modules, flags, scaler }, rank) => {
     const net = new Net(), model = await modules.setupModule(net);
-    const [optimizer] = modules.setupOptimizers([new Adam({ learningRate: 0.1 })]);
+    const [optimizer] = await modules.setupOptimizers([new Adam({ learningRate: 0.1 })]);
     const step = async (x: number) => {
       optimizer.zeroGrad();
       await modules.backward(model.forward(tf.fill([3], x)), {});
@@ -107,7 +107,7 @@ Deno.test("a gradient that is not finite on one rank skips the step on all, halv
 Deno.test("what overflows only by the scale is skipped until the scale fits, and then learned", async () => {
   await withRanks(1, true, async ({ modules, scaler }) => {
     const net = new Net(), model = await modules.setupModule(net);
-    const [optimizer] = modules.setupOptimizers([tf.train.sgd(1e-36)]);
+    const [optimizer] = await modules.setupOptimizers([tf.train.sgd(1e-36)]);
     let skipped = 0;
     for (let step = 0; step < 40 && values(net.weight)[0] === 1; step++) {
       optimizer.zeroGrad();
@@ -127,7 +127,7 @@ Deno.test("what overflows only by the scale is skipped until the scale fits, and
 Deno.test("gradients are clipped in their own units, and an overflow while clipping is no error", async () => {
   await withRanks(1, true, async ({ modules }) => {
     const net = new Net(), model = await modules.setupModule(net);
-    const [optimizer] = modules.setupOptimizers([tf.train.sgd(1)]);
+    const [optimizer] = await modules.setupOptimizers([tf.train.sgd(1)]);
     await modules.backward(model.forward(tf.tensor1d([1, 0, 0])), {});
     // Twice the sum, for the weight it is used with and for the bias.
     const norm = await modules.clipGradients(model, { maxNorm: 1 });
@@ -147,7 +147,11 @@ Deno.test("an optimizer whose own gradients are finite steps while another's ste
   await withRanks(1, true, async ({ modules, scaler }) => {
     const nets = [new Net(), new Net()];
     const models = [await modules.setupModule(nets[0]), await modules.setupModule(nets[1])];
-    const optimizers = nets.map((net) => modules.setupOptimizers([tf.train.sgd(0.1)], net)[0]);
+    const sgd = () => [tf.train.sgd(0.1)];
+    const optimizers = [
+      ...await modules.setupOptimizers(sgd(), nets[0]),
+      ...await modules.setupOptimizers(sgd(), nets[1]),
+    ];
     await modules.backward(models[0].forward(tf.tensor1d([Infinity, 0, 0])), { model: models[0] });
     await modules.backward(models[1].forward(tf.tensor1d([1, 0, 0])), { model: models[1] });
     for (const optimizer of optimizers) optimizer.step();
@@ -166,7 +170,7 @@ Deno.test("the scale is saved with the optimizer and goes on from there; a state
   await withRanks(1, true, async ({ modules, scaler }) => {
     const net = new Net();
     await modules.setupModule(net);
-    const [optimizer] = modules.setupOptimizers([tf.train.sgd(1)]);
+    const [optimizer] = await modules.setupOptimizers([tf.train.sgd(1)]);
     const { gradScaler, ...without } = optimizer.stateDict();
     assert.deepEqual(gradScaler, { scale: 65_536, growthTracker: 0 });
     optimizer.loadStateDict({ ...without, gradScaler: { scale: 1024, growthTracker: 7 } });
@@ -180,7 +184,7 @@ Deno.test("the scale is saved with the optimizer and goes on from there; a state
   await withRanks(1, false, async ({ modules }) => {
     const net = new Net();
     await modules.setupModule(net);
-    const [optimizer] = modules.setupOptimizers([tf.train.sgd(1)]);
+    const [optimizer] = await modules.setupOptimizers([tf.train.sgd(1)]);
     optimizer.loadStateDict({ ...optimizer.stateDict(), gradScaler: { scale: 1024, growthTracker: 7 } });
     assert.equal(optimizer.stateDict().gradScaler, undefined);
     optimizer.dispose();

@@ -237,7 +237,7 @@ tensorflowTest(
         ],
       });
       const model = await modules.setupModule(net);
-      const [optimizer] = modules.setupOptimizers([tf.train.sgd(0.5)]);
+      const [optimizer] = await modules.setupOptimizers([tf.train.sgd(0.5)]);
       const x = tf.randomUniform([64, 20], -1, 1, "float32", 7);
       const y = tf.argMax(tf.matMul(x, tf.randomNormal([20, 3], 0, 1, "float32", 8)), 1);
       const losses: number[] = [];

@@ -47,6 +47,14 @@ export class LightningOptimizer {
   stateDict(): StateDict {
     return this.original.stateDict();
   }
+  /** See {@linkcode FabricOptimizer.gatherStateDict}. */
+  gatherStateDict(): Promise<StateDict> {
+    return this.original.gatherStateDict();
+  }
+  /** See {@linkcode FabricOptimizer.ownStateDict}. */
+  ownStateDict(): StateDict {
+    return this.original.ownStateDict();
+  }
   loadStateDict(state: StateDict): void {
     this.original.loadStateDict(state);
   }

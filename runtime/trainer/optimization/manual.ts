@@ -43,7 +43,7 @@ export async function stepByHand(
   }
   if (closure) await closure();
   await session.hooks.call("onBeforeOptimizerStep", optimizer);
-  optimizer.original.step();
+  await optimizer.original.step();
   onEveryStep(() => {
     session.progress.optimizerSteps++;
     session.steppedByHand = true;

@@ -27,7 +27,9 @@ export async function rehearse(session: Session, { steps, batchSize, onStep }: R
   }
   const random = randomState();
   const weights = await snapshot(module.stateDict()) as StateDict;
-  const optimizers = await Promise.all(session.optimizers.map((o) => snapshot(o.stateDict()) as Promise<StateDict>));
+  const optimizers = await Promise.all(
+    session.optimizers.map((o) => snapshot(o.original.ownStateDict()) as Promise<StateDict>),
+  );
   const rates = session.optimizers.map(({ learningRate }) => learningRate);
   try {
     const loader = await copyOfData(session, batchSize);
@@ -77,7 +79,7 @@ async function trainStep(session: Session, batch: unknown, step: number): Promis
   await fabric.backward(loss);
   const { gradientClipVal, gradientClipAlgorithm } = config;
   await module.clipGradients(optimizer, { gradientClipVal, gradientClipAlgorithm });
-  optimizer.original.step();
+  await optimizer.original.step();
   metrics.resetTraining();
   return Number((await loss.data())[0]);
 }

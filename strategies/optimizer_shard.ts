@@ -1,0 +1,178 @@
+import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import { GradientOptimizer } from "../runtime/optim/gradient_optimizer.ts";
+import type { Optimizer } from "../runtime/optim/optimizer.ts";
+import { gradientOf } from "../runtime/tensor/gradients.ts";
+import { snapshot } from "../runtime/tensor/read.ts";
+import type { StateDict } from "../runtime/tensor/state.ts";
+import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recording.ts";
+import { noGrad } from "../runtime/tensor/tape.ts";
+import { tf } from "../runtime/tensor/tf.ts";
+import { planOwners } from "./owner_plan.ts";
+import { checkSameModel } from "./same_model.ts";
+import type { ShardedOptimizer } from "./strategy.ts";
+
+/** How much a rank sends at a time, so that neither parameters nor state need a second copy of themselves. */
+const CHUNK_BYTES = 32 * 2 ** 20;
+
+/**
+ * This rank's part of an optimizer whose state is spread over the ranks: each parameter has one owner, which alone updates it and remembers what
+ * that takes. Source: S. Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", SC 2020, stage 1.
+ *
+ * A step costs, besides the all-reduce of the gradients, one all-gather of the parameters: each rank sends what it owns to the others.
+ */
+export class OptimizerShard implements ShardedOptimizer {
+  readonly #group: ProcessGroup;
+  readonly #optimizer: GradientOptimizer;
+  /** The parameters in the optimizer's order, with their names and owners. */
+  readonly #parameters: readonly { name: string; variable: tf.Variable; owner: number }[];
+
+  private constructor(group: ProcessGroup, optimizer: GradientOptimizer, named: ReadonlyMap<string, tf.Variable>) {
+    const names = new Map([...named].map(([name, variable]) => [variable, name]));
+    const variables = optimizer.parameters, owners = planOwners(variables.map(({ size }) => size), group.worldSize);
+    this.#group = group;
+    this.#optimizer = optimizer;
+    this.#parameters = variables.map((variable, i) => ({ name: names.get(variable)!, variable, owner: owners[i] }));
+    optimizer.updateOnly(this.#ownedBy(group.rank));
+  }
+
+  /** Spreads the state of an optimizer that has none yet. @throws Error if it cannot be, or if the ranks gave it different parameters */
+  static async of(
+    group: ProcessGroup,
+    optimizer: Optimizer,
+    named: ReadonlyMap<string, tf.Variable>,
+  ): Promise<OptimizerShard> {
+    if (!(optimizer instanceof GradientOptimizer)) {
+      throw new Error(
+        `\`shardOptimizerState\` cannot spread the state of ${optimizer.name}, which makes it for all parameters at once: use one of this ` +
+          "library's optimizers (`new Adam()`, `new AdamW()`, `new SGD()`; `tf.train.adam()` becomes one of them), or leave the option out",
+      );
+    }
+    const shard = new OptimizerShard(group, optimizer, named);
+    const parameters = new Map(shard.#parameters.map(({ name, variable }) => [name, variable]));
+    await checkSameModel(group, parameters, `what ${optimizer.name} updates`);
+    return shard;
+  }
+
+  share(): Promise<void> {
+    const { worldSize } = this.#group;
+    if (worldSize === 1) return Promise.resolve();
+    const owned = Array.from({ length: worldSize }, (_, rank) => this.#ownedBy(rank));
+    const recorder = stepRecorder();
+    return recorder ? this.#shareRecorded(recorder, owned.map(updatedOf)) : this.#shareInChunks(owned);
+  }
+
+  async gatherState(): Promise<StateDict> {
+    const own = this.#optimizer.stateDict(), group = this.#group;
+    if (group.worldSize === 1) return own;
+    // Tensor by tensor: that of a large embedding alone is as much as one message may be.
+    const items = Object.entries(own.state as Record<string, StateDict>)
+      .flatMap(([name, state]) => Object.entries(state).map(([key, value]) => ({ name, key, value: value! })));
+    const pieces = chunks(items, ({ value }) => value instanceof tf.Tensor ? value.size * 4 : 8);
+    const rounds = Math.max(...await group.allGatherObjects(pieces.length));
+    const whole: Record<string, StateDict> = {};
+    for (let round = 0; round < rounds; round++) {
+      const piece = await snapshot(pieces[round] ?? []) as unknown as typeof items;
+      for (const { name, key, value } of (await group.gatherObjects(piece) ?? []).flat()) {
+        (whole[name] ??= {})[key] = value;
+      }
+    }
+    if (group.rank !== 0) return own;
+    // In the order of an optimizer that has it all, so that the files are the same.
+    const order = this.#parameters.map(({ name }) => name).filter((name) => name in whole);
+    return { ...own, state: Object.fromEntries(order.map((name) => [name, whole[name]])) };
+  }
+
+  #ownedBy(rank: number): tf.Variable[] {
+    return this.#parameters.filter(({ owner }) => owner === rank).map(({ variable }) => variable);
+  }
+
+  async #shareInChunks(owned: readonly (readonly tf.Variable[])[]): Promise<void> {
+    // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
+    const chunked = owned.map((variables) => chunks(variables, ({ size }) => size * 4));
+    const rounds = Math.max(...chunked.map(({ length }) => length));
+    for (let round = 0; round < rounds; round++) {
+      const parts = chunked.map((chunk) => updatedOf(chunk[round] ?? [])), mine = parts[this.#group.rank];
+      const own = new Float32Array(lengthOf(mine));
+      const values = await Promise.all(mine.map((variable) => variable.data<"float32">()));
+      values.reduce((offset, array) => (own.set(array, offset), offset + array.length), 0);
+      for (const [rank, array] of (await this.#allGather(own, parts.map(lengthOf))).entries()) {
+        if (rank === this.#group.rank) continue;
+        parts[rank].reduce((offset, variable) => {
+          // A copy, because some backends read the array only when the tensor is first used.
+          const value = tf.tensor(array.slice(offset, offset + variable.size), variable.shape, "float32");
+          variable.assign(value);
+          value.dispose();
+          return offset + variable.size;
+        }, 0);
+      }
+    }
+  }
+
+  /** The same traffic for a step that is recorded, without chunks. */
+  async #shareRecorded(recorder: StepRecorder, updated: readonly (readonly tf.Variable[])[]): Promise<void> {
+    const { rank } = this.#group, lengths = updated.map(lengthOf);
+    // In the place of what others own goes nothing but its length.
+    const sent = noGrad(() =>
+      updated.map((variables, owner) => tf.tidy(() => owner === rank ? flat(variables) : tf.zeros([lengths[owner]])))
+    );
+    const shared = await recorder.exchange(sent, (arrays) => this.#allGather(arrays[rank], lengths));
+    noGrad(() =>
+      tf.tidy(() => {
+        for (const [owner, variables] of updated.entries()) {
+          if (owner === rank) continue;
+          variables.reduce((offset, variable) => {
+            variable.assign(tf.reshape(tf.slice(shared[owner], [offset], [variable.size]), variable.shape));
+            return offset + variable.size;
+          }, 0);
+        }
+      })
+    );
+    for (const tensor of [...sent, ...shared]) tensor.dispose();
+  }
+
+  async #allGather(
+    own: Float32Array<ArrayBuffer>,
+    lengths: readonly number[],
+  ): Promise<Float32Array<ArrayBuffer>[]> {
+    const arrays = await this.#group.allGather(own);
+    const wrong = arrays.findIndex(({ length }, rank) => length !== lengths[rank]);
+    if (wrong < 0) return arrays;
+    throw new Error(
+      `rank ${wrong} updated ${
+        arrays[wrong].length
+      } numbers of the parameters that it owns, but by the gradients of rank ${this.#group.rank} it should ` +
+        `have been ${
+          lengths[wrong]
+        }: the ranks stepped with gradients that were not synchronised. End the accumulation with a backward pass that is.`,
+    );
+  }
+}
+
+/** What has a gradient was updated, on its owner: gradients are the same on all ranks. */
+function updatedOf(variables: readonly tf.Variable[]): tf.Variable[] {
+  return variables.filter((variable) => gradientOf(variable));
+}
+
+function lengthOf(variables: readonly tf.Variable[]): number {
+  return variables.reduce((sum, { size }) => sum + size, 0);
+}
+
+function flat(variables: readonly tf.Variable[]): tf.Tensor1D {
+  return tf.concat([...variables.map((variable) => variable.reshape<tf.Tensor1D>([variable.size])), tf.zeros([0])]);
+}
+
+/** Items one after the other, in lists of {@linkcode CHUNK_BYTES} or of a single item. */
+function chunks<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
+  const lists: T[][] = [];
+  let bytes = Infinity;
+  for (const item of items) {
+    const more = bytesOf(item);
+    if (bytes + more > CHUNK_BYTES) {
+      lists.push([]);
+      bytes = 0;
+    }
+    lists.at(-1)!.push(item);
+    bytes += more;
+  }
+  return lists;
+}
