@@ -65,7 +65,10 @@ async function main(args: readonly string[]): Promise<number> {
       },
     });
     return exitCode;
-  } catch (error) {
+  } catch (thrown) {
+    // What failed first says more than what could not be put away after it.
+    let error: unknown = thrown;
+    while (error instanceof SuppressedError) error = error.suppressed;
     console.error(`weft: ${error instanceof Error ? error.message : error}`);
     // The launcher of another host that did not come is nobody's mistake here.
     const exitCode = error instanceof CommTimeoutError ? UNAVAILABLE : USAGE_ERROR;

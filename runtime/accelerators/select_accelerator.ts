@@ -4,6 +4,7 @@ import type { Accelerator } from "./accelerator.ts";
 import { availableAccelerators } from "./available_accelerators.ts";
 import { ACCELERATOR_NAMES, LOADERS } from "./registry.ts";
 import { findLibrary } from "../tensorflow_library/find_library.ts";
+import { missingPermissions } from "../tensorflow_library/missing_permissions.ts";
 import { platformProblem } from "../tensorflow_library/platform_problem.ts";
 
 /** Options of {@linkcode selectAccelerator}. */
@@ -65,7 +66,7 @@ export async function selectAccelerator(
     );
   }
   if (wanted === "cpu" && accelerator === (await import("./cpu.ts")).cpuByWasm) {
-    say(`accelerator: cpu is computed by wasm (${probe.detail}); \`deno task setup\` gets TensorFlow, which is faster`);
+    say(`accelerator: cpu is computed by wasm (${probe.detail}); ${await fasterBy()}`);
   }
   return accelerator;
 }
@@ -77,11 +78,18 @@ async function firstThatWorks(say: (text: string) => void): Promise<Accelerator>
     const accelerator = await LOADERS[name]();
     const probe = await accelerator.probe();
     if (!probe.available) continue;
-    const faster = name === "wasm" && !platformProblem() ? "; `deno task setup` gets TensorFlow, which is faster" : "";
+    const faster = name === "wasm" && !platformProblem() ? `; ${await fasterBy()}` : "";
     say(`accelerator: ${name} (${probe.detail})${faster}`);
     return accelerator;
   }
   throw new Error(`no accelerator works on this system; tried ${AUTO.join(", ")}`);
+}
+
+/** What to do for more speed than wasm's, in words. */
+async function fasterBy(): Promise<string> {
+  const flags = await missingPermissions();
+  if (flags.length === 0) return "`deno task setup` gets TensorFlow, which is faster";
+  return `TensorFlow, which is faster, can be found only with ${flags.join(" and ")}`;
 }
 
 async function isTensorflowSetUp(): Promise<boolean> {

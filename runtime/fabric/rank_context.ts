@@ -25,6 +25,7 @@ import type { Precision } from "../precision/precision.ts";
 import { forkRandom } from "../seed/seed_everything.ts";
 import { Device } from "./device.ts";
 import { groupWatch } from "./group_watch.ts";
+import { missingPermissions } from "../tensorflow_library/missing_permissions.ts";
 import type { FabricConfig } from "./options.ts";
 
 /** What a rank has once it is started: its device, its ranks, its strategy. */
@@ -85,7 +86,7 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
   const precisionInUse = undo.use(loaded.usePrecision?.(precision) ?? fullPrecision);
   if (precision === "16-mixed") info("Using 16-bit Automatic Mixed Precision (AMP)");
   if (precision === "bf16-mixed") info("Using bfloat16 Automatic Mixed Precision (AMP)");
-  const engine = cluster.worldSize > 1 ? reduceEngine(config, { loaded, cluster, strategy }) : undefined;
+  const engine = cluster.worldSize > 1 ? await reduceEngine(config, { loaded, cluster, strategy }) : undefined;
   const { group, store } = await meet(settings, { cluster, engine }, undo);
   if (cluster.worldSize > 1) {
     forkRandom(cluster.rank);
@@ -114,7 +115,7 @@ export async function startRank(config: FabricConfig, settings: Settings, cluste
 
 async function meet(
   settings: Settings,
-  { cluster, engine }: { cluster: ClusterInfo; engine: ReturnType<typeof reduceEngine> },
+  { cluster, engine }: { cluster: ClusterInfo; engine: LoadedAccelerator["reduceEngine"] },
   undo: AsyncDisposableStack,
 ): Promise<Pick<RankContext, "group" | "store">> {
   if (cluster.worldSize === 1) return { group: joinMemoryGroup(1)[0], store: undefined };
@@ -155,16 +156,18 @@ async function hostAddress(store: ConnectedStore, cluster: ClusterInfo): Promise
 }
 
 /** What reduces arrays in place of the process group's own algorithms, if it is asked for. @throws Error if it cannot be had here */
-function reduceEngine(
+async function reduceEngine(
   { processGroup }: FabricConfig,
   { loaded, cluster, strategy }: { loaded: LoadedAccelerator; cluster: ClusterInfo; strategy: Strategy },
-): LoadedAccelerator["reduceEngine"] {
+): Promise<LoadedAccelerator["reduceEngine"]> {
   if (processGroup !== "tensorflow") return undefined;
   const asked = strategy.processGroup?.name ? '`processGroup: "tensorflow"`' : "`--process-group tensorflow`";
   if (!loaded.reduceEngine) {
+    const flags = await missingPermissions();
+    const remedy = flags.length > 0 ? `it can be found only with ${flags.join(" and ")};` : "run `deno task setup` and";
     throw new Error(
       `${asked} needs TensorFlow, but the accelerator in use is ${loaded.description}: ` +
-        'run `deno task setup` and choose `accelerator: "cpu"` or `"cuda"`, or leave it out',
+        `${remedy} choose \`accelerator: "cpu"\` or \`"cuda"\`, or leave it out`,
     );
   }
   if (!isLoopback(cluster.mainAddress) && !strategy.processGroup?.allowsUnencrypted) {

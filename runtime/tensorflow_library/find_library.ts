@@ -3,6 +3,7 @@ import { tensorflowConfiguration } from "./configure.ts";
 import { describeDirectory } from "./describe_directory.ts";
 import type { LibrarySearch, TensorflowLibrary } from "./library.ts";
 import { libraryFiles, missingFiles } from "./library_files.ts";
+import { CACHE_PERMISSION, mayFindCache } from "./missing_permissions.ts";
 import { platformProblem } from "./platform_problem.ts";
 import { pythonTensorflow } from "./python_tensorflow.ts";
 
@@ -45,8 +46,8 @@ export async function findLibrary(options: FindLibraryOptions = {}): Promise<Lib
     const where = `TENSORFLOW_LIB_DIR=${libraryDirectory}`;
     return { library: fits(libraryDirectory, "TENSORFLOW_LIB_DIR", where) ?? undefined, misses };
   }
-  if (!cacheHome && (await Deno.permissions.query({ name: "sys", kind: "homedir" })).state !== "granted") {
-    misses.push("the cache of an earlier setup can be looked for only with --allow-sys");
+  if (!await mayFindCache()) {
+    misses.push(`the cache of an earlier setup can be looked for only with ${CACHE_PERMISSION}`);
   } else {
     const cache = cacheDirectory({ cacheHome });
     const versions = cachedVersions(cache);

@@ -133,7 +133,7 @@ searching("a process that may not look around is told what it lacks, and is aske
   }).output();
   assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout) || "{}"), {
     misses: [
-      "the cache of an earlier setup can be looked for only with --allow-sys",
+      "the cache of an earlier setup can be looked for only with --allow-sys=homedir",
       "Python can be asked for its TensorFlow only with --allow-run",
     ],
   }, new TextDecoder().decode(stderr));
