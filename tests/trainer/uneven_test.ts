@@ -9,6 +9,8 @@ interface Found {
   weights: number[][];
   steps: number;
   batches: number;
+  /** What the loggers of rank 0 were given. */
+  rows: Record<string, number>[];
 }
 
 type Case = "uneven" | "none" | "accumulate";
@@ -68,5 +70,15 @@ for (const how of ["fabric", "fabric stream"]) {
     const { ranks } = await fit("uneven", how);
     check("uneven", ranks);
     assert.deepEqual(ranks.map(({ batches }) => batches), [4 * recorded.epochs, 2 * recorded.epochs]);
+  });
+}
+
+for (const name of ["uneven", "none"] as const) {
+  Deno.test(`loggers get a row of every step with the mean over the ranks that had a batch, also if rank 0 had none (${name})`, async () => {
+    const first = (await fit(name, "counted")).ranks, last = (await fit(name, "reversed")).ranks;
+    check(name, last);
+    const { rows } = first[0];
+    assert.equal(rows.filter((row) => "train_loss_step" in row).length, STEPS[name] * recorded.epochs);
+    assert.deepEqual(last[0].rows, rows);
   });
 }

@@ -5,11 +5,10 @@ import { type StepReceiver, stepRecorder } from "../../tensor/step_recording.ts"
 import { tf } from "../../tensor/tf.ts";
 import { isMetric, type Loggable, type MetricLike } from "./loggable.ts";
 import type { LogOptions, ReduceFx } from "./log_options.ts";
-import type { LoggedMetric } from "./logged_metric.ts";
 import { type AgreedMetric, MonitoredMetrics } from "./monitored_metrics.ts";
 import { reduceAcrossRanks } from "./reduce_across_ranks.ts";
-import { reduceValues } from "./reduce_values.ts";
 import { ResultCollection } from "./result_collection.ts";
+import { ownStepValues, synchronised } from "./step_values.ts";
 
 /** How often values are read for the progress bar alone, in milliseconds: as often as it redraws. */
 const BAR_INTERVAL_MS = 100;
@@ -109,8 +108,10 @@ export class MetricConnector implements StepReceiver {
 
   /** This rank has no batch in the training step at hand. What it logged is taken note of before it could pass for a value of that step. */
   async beginWithoutBatch({ isNewStep }: { isNewStep: boolean }): Promise<void> {
-    if (isNewStep) await this.readSteps();
     this.#training.endBatches();
+    if (!isNewStep) return;
+    await this.readSteps();
+    for (const entry of this.#training.entries) entry.isFresh = false;
   }
 
   endBatches(): void {
@@ -243,40 +244,17 @@ export class MetricConnector implements StepReceiver {
   }
 
   async #writeSteps(collection: ResultCollection, step: number): Promise<void> {
+    const { fabric, isUneven } = this.#options;
     const fresh = [...collection.entries].filter(({ options, isFresh }) => options.onStep && options.logger && isFresh);
-    const values = await this.#stepValues(fresh);
+    for (const entry of fresh) entry.isFresh = false;
+    const mayLack = collection === this.#training && isUneven();
     const row: Metrics = {};
-    for (const [index, entry] of fresh.entries()) {
-      entry.isFresh = false;
-      const value = values[index];
-      if (value === undefined) continue;
-      row[entry.label("step", true)] = value;
-      this.#note(entry.label("plain", true), value);
-      this.#note(entry.label("step", true), value);
+    for (const { plain, label, value } of await synchronised(fabric, await ownStepValues(fresh), { mayLack })) {
+      row[label] = value;
+      this.#note(plain, value);
+      this.#note(label, value);
     }
     if (Object.keys(row).length > 0) await this.#write(row, step);
-  }
-
-  /** The newest values; those that are to be synchronised are averaged over the ranks, in one message. */
-  async #stepValues(entries: readonly LoggedMetric[]): Promise<(number | undefined)[]> {
-    const { fabric } = this.#options;
-    const values = await Promise.all(entries.map(async (entry) => {
-      if (!entry.metric) return entry.last;
-      const value = entry.metric.fromStates([await entry.metric.state()]);
-      return typeof value === "number" ? value : undefined;
-    }));
-    const mayLack = this.#active === this.#training && this.#options.isUneven();
-    if (fabric.worldSize === 1 || !(mayLack || entries.some(({ options }) => options.syncStep))) return values;
-    const own: Metrics = {};
-    for (const [index, entry] of entries.entries()) {
-      if (entry.options.syncStep && values[index] !== undefined) own[`${entry.hook}.${entry.name}`] = values[index];
-    }
-    const all = await fabric.allGatherObjects(own);
-    return entries.map((entry, index) => {
-      if (!entry.options.syncStep) return values[index];
-      const given = all.map((rank) => rank[`${entry.hook}.${entry.name}`]).filter((value) => value !== undefined);
-      return reduceValues(given, entry.options.reduceFx);
-    });
   }
 
   async #write(metrics: Metrics, step: number): Promise<void> {

@@ -5,6 +5,7 @@ import { Callback } from "../../../runtime/trainer/callback.ts";
 import { LightningModule } from "../../../runtime/trainer/lightning_module.ts";
 import type { Trainer } from "../../../runtime/trainer/trainer.ts";
 import { quietTrainer } from "../support/line.ts";
+import { Rows } from "../support/rows.ts";
 import { CASES, Counted, type HostPair, Stream } from "../support/uneven_data.ts";
 
 const [file, name, how, accelerator, epochs] = Deno.args;
@@ -38,20 +39,21 @@ class Meet extends Callback {
 }
 
 async function byTrainer() {
-  const meet = new Meet();
+  const meet = new Meet(), logger = new Rows();
   const trainer = quietTrainer({
     accelerator: accelerator as AcceleratorName,
     maxEpochs: Number(epochs),
     accumulateGradBatches: name === "accumulate" ? 2 : 1,
     logEveryNSteps: 1,
     callbacks: meet,
+    logger,
     compile: accelerator === "cpu" ? "graph" : false,
   });
   const model = new Model();
-  const ranges = CASES[name][trainer.globalRank];
+  const ranges = CASES[name].at(how === "reversed" ? -1 - trainer.globalRank : trainer.globalRank)!;
   await trainer.fit(model, how === "stream" ? new Stream(ranges) : new Counted(ranges));
   const found = { weights: model.net.getWeights().map((w) => [...w.dataSync()]), steps: trainer.globalStep };
-  return { fabric: trainer.fabric, found: { ...found, batches: meet.batches } };
+  return { fabric: trainer.fabric, found: { ...found, batches: meet.batches, rows: logger.rows } };
 }
 
 async function byFabric() {
