@@ -1,6 +1,7 @@
 import { connectStore } from "../runtime/comm/connect_store.ts";
 import { StoreServer } from "../runtime/comm/store_server.ts";
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
+import { milliseconds } from "../runtime/core/duration.ts";
 import { isLoopback } from "../runtime/core/loopback.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
 import { RunKey } from "../runtime/core/run_key.ts";
@@ -111,10 +112,9 @@ export async function launchRanks(script: URL, options: LaunchOptions): Promise<
   const variables = processEnvironment();
   const settings: Settings = { ...readSettings(variables), ...options.settings };
   const localWorldSize = devices.indices.length;
-  const meetMs = (settings.rendezvousTimeoutSeconds ?? MEET_MS / 1000) * 1000;
-  const heartbeatMs = options.heartbeatMs ?? (settings.heartbeatTimeoutSeconds ?? HEARTBEAT_MS / 1000) * 1000;
+  const meetMs = milliseconds(settings.rendezvousTimeoutSeconds) ?? MEET_MS;
+  const heartbeatMs = options.heartbeatMs ?? milliseconds(settings.heartbeatTimeoutSeconds) ?? HEARTBEAT_MS;
   const maxRestarts = options.maxRestarts ?? settings.maxRestarts ?? 0;
-  const milliseconds = (value: number | undefined) => value === undefined ? undefined : value * 1000;
   const graceMs = options.graceMs ?? milliseconds(seconds(variables, "WEFT_GRACE"));
   const restartDelayMs = options.restartDelayMs ?? milliseconds(seconds(variables, "WEFT_RESTART_DELAY")) ??
     RESTART_DELAY_MS;

@@ -4,6 +4,7 @@
  *     deno run -A launcher/main.ts --help
  */
 import { countUsableDevices } from "./count_usable_devices.ts";
+import { milliseconds } from "../runtime/core/duration.ts";
 import { CommTimeoutError } from "../runtime/core/errors.ts";
 import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import { selectDevices } from "../runtime/devices/select_devices.ts";
@@ -18,10 +19,6 @@ import { resolveScript } from "./resolve_script.ts";
 
 /** What is wrong with how the launcher was called. */
 const USAGE_ERROR = 2;
-
-function milliseconds(seconds: number | undefined): number | undefined {
-  return seconds === undefined ? undefined : seconds * 1000;
-}
 
 /** Runs the launcher with these arguments and returns its exit code. Errors go to standard error, one line each. */
 async function main(args: readonly string[]): Promise<number> {

@@ -1,3 +1,4 @@
+import { clockSeconds } from "../core/duration.ts";
 import { isPreemptionSignal } from "../core/preemption.ts";
 
 /** Environment variables (or, with the dashes in their names, command line options) by name, as `Deno.env.toObject()` gives them. */
@@ -72,8 +73,7 @@ export function seconds(variables: Variables, name: string): number | undefined 
 export function duration(variables: Variables, name: string): number | undefined {
   const value = text(variables, name);
   if (value === undefined) return undefined;
-  const parts = /^\d+(:\d{1,2}){1,3}$/.test(value) ? value.split(":").map(Number).reverse() : [Number(value)];
-  const total = parts.reduce((sum, part, index) => sum + part * [1, 60, 3_600, 86_400][index], 0);
+  const total = clockSeconds(value) ?? Number(value);
   if (total > 0 && total < Infinity) return total;
   throw new RangeError(wrong(name, value, "a positive number of seconds, or a time such as 01:30:00"));
 }

@@ -12,6 +12,7 @@ import { StoreServer } from "../comm/store_server.ts";
 import type { Store } from "../comm/store.ts";
 import { type ConnectedStore, connectStore } from "../comm/connect_store.ts";
 import { activity, MEETING } from "../core/activity.ts";
+import { milliseconds } from "../core/duration.ts";
 import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
 import { selectDevices } from "../devices/select_devices.ts";
 import { isLoopback } from "../core/loopback.ts";
@@ -120,9 +121,7 @@ async function meet(
 ): Promise<Pick<RankContext, "group" | "store">> {
   if (cluster.worldSize === 1) return { group: joinMemoryGroup(1)[0], store: undefined };
   const { mainAddress: address, mainPort: port } = cluster;
-  const timeoutMs = settings.rendezvousTimeoutSeconds === undefined
-    ? undefined
-    : settings.rendezvousTimeoutSeconds * 1000;
+  const timeoutMs = milliseconds(settings.rendezvousTimeoutSeconds);
   const before = activity().enter(MEETING);
   const runKey = await readRunKey(settings);
   if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port, runKey }));
@@ -140,7 +139,7 @@ async function meet(
     host,
     runKey,
     watch: groupWatch,
-    collectiveTimeoutMs: settings.timeoutSeconds === undefined ? undefined : settings.timeoutSeconds * 1000,
+    collectiveTimeoutMs: milliseconds(settings.timeoutSeconds),
   });
   activity().joined = true;
   activity().restore(before);

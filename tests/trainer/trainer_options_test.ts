@@ -22,6 +22,7 @@ Deno.test("options are resolved into a frozen configuration with Lightning's def
   );
   assert.equal(resolveTrainerOptions({ maxSteps: 5 }).maxEpochs, Infinity);
   assert.equal(resolveTrainerOptions({ maxTime: "01:02:03:04" }).maxSeconds, 93784);
+  assert.equal(resolveTrainerOptions({ maxTime: "90:00" }).maxSeconds, 5400);
   assert.equal(resolveTrainerOptions({ maxTime: { minutes: 2 } }).maxSeconds, 120);
 });
 
