@@ -41,15 +41,19 @@ function checkSame(resumed: Found, whole: Found): void {
 }
 
 /** Goes on from every checkpoint of the second epoch. */
-function fromEverywhere(run: UnevenRun, expected: number): (t: Deno.TestContext) => Promise<void> {
+function fromEverywhere(
+  run: UnevenRun,
+  expected: number,
+  options: string[] = [],
+): (t: Deno.TestContext) => Promise<void> {
   return (t) =>
     inTemporaryFolder(async (folder) => {
-      const whole = await start({ ...run, savesAll: true }, { folder });
+      const whole = await start({ ...run, savesAll: true }, { folder, options });
       const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.startsWith("1-"))
         .sort();
       assert.equal(names.length, expected);
       for (const from of names) {
-        await t.step(from, async () => checkSame(await start(run, { folder, from }), whole));
+        await t.step(from, async () => checkSame(await start(run, { folder, from, options }), whole));
       }
     });
 }
@@ -76,6 +80,11 @@ Deno.test(
 tensorflowTest(
   "so they do with compiled steps",
   fromEverywhere({ data: "loader", batches: [2, 3], accelerator: "cpu" }, 3),
+);
+
+tensorflowTest(
+  "so they do if TensorFlow reduces the gradients",
+  fromEverywhere({ data: "loader", batches: [1, 3, 0], accelerator: "cpu" }, 3, ["--process-group", "tensorflow"]),
 );
 
 /** Steps of an epoch of the longest rank; the shorter has 2. */

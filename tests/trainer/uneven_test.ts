@@ -16,12 +16,16 @@ interface Found {
 type Case = "uneven" | "none" | "accumulate";
 
 /** What each of two processes ended with. */
-function fit(name: Case, how: string, accelerator = "wasm"): Promise<{ ranks: Found[]; err: string }> {
+function fit(
+  name: Case,
+  how: string,
+  { accelerator = "wasm", options = [] }: { accelerator?: string; options?: string[] } = {},
+): Promise<{ ranks: Found[]; err: string }> {
   return inTemporaryFolder(async (folder) => {
     const file = `${folder}/found.json`;
     const script = ["tests/trainer/scripts/fit_uneven.ts", file, name, how, accelerator, String(recorded.epochs)];
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "launcher/main.ts", "--devices", "2", ...script],
+      args: ["run", "-A", "launcher/main.ts", "--devices", "2", ...options, ...script],
       cwd: root,
       env: { NO_COLOR: "1" },
     }).output();
@@ -60,7 +64,7 @@ for (const name of ["uneven", "accumulate"] as const) {
 }
 
 tensorflowTest("the same with compiled steps", async () => {
-  const { ranks, err } = await fit("uneven", "counted", "cpu");
+  const { ranks, err } = await fit("uneven", "counted", { accelerator: "cpu" });
   assert.match(err, /was recorded \(\d+ ops\)/);
   check("uneven", ranks);
 });
@@ -80,5 +84,18 @@ for (const name of ["uneven", "none"] as const) {
     const { rows } = first[0];
     assert.equal(rows.filter((row) => "train_loss_step" in row).length, STEPS[name] * recorded.epochs);
     assert.deepEqual(last[0].rows, rows);
+  });
+}
+
+for (
+  const [name, how] of [
+    ...[["uneven", "counted"], ["none", "reversed"], ["accumulate", "stream"], ["uneven", "fabric"]],
+    ["uneven", "fabric stream"],
+  ] as [Case, string][]
+) {
+  tensorflowTest(`the same if TensorFlow reduces the gradients (${name}, ${how})`, async () => {
+    const byTensorflow = { accelerator: "cpu", options: ["--process-group", "tensorflow"] };
+    const { ranks } = await fit(name, how, byTensorflow);
+    check(name, ranks);
   });
 }
