@@ -56,6 +56,7 @@ export { Timer } from "./runtime/trainer/callbacks/timer.ts";
 export { summarize } from "./runtime/trainer/callbacks/summarize.ts";
 
 export { DDPStrategy, type DDPStrategyOptions } from "./strategies/ddp.ts";
+export { LocalSGDStrategy, type LocalSGDStrategyOptions } from "./strategies/local_sgd.ts";
 export { SingleDeviceStrategy } from "./strategies/single_device.ts";
 export type { Strategy, StrategyName } from "./strategies/strategy.ts";
 

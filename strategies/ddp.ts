@@ -102,7 +102,7 @@ export class DDPStrategy implements Strategy {
     const hosts = between && new HostWaits({ between, flags, isZero: group.rank === 0 });
     return {
       prepareModule: (module) => this.#prepare({ group, exchange, flags, hosts }, module),
-      shardOptimizer: this.#shardsOptimizerState
+      prepareOptimizer: this.#shardsOptimizerState
         ? (optimizer, named) => OptimizerShard.of(group, optimizer, named)
         : undefined,
     };

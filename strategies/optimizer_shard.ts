@@ -1,5 +1,5 @@
 import type { ProcessGroup } from "../runtime/comm/process_group.ts";
-import { GradientOptimizer } from "../runtime/optim/gradient_optimizer.ts";
+import type { GradientOptimizer } from "../runtime/optim/gradient_optimizer.ts";
 import type { Optimizer } from "../runtime/optim/optimizer.ts";
 import { gradientOf } from "../runtime/tensor/gradients.ts";
 import { snapshot } from "../runtime/tensor/read.ts";
@@ -7,12 +7,11 @@ import type { StateDict } from "../runtime/tensor/state.ts";
 import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recording.ts";
 import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
+import { ownOptimizer } from "./own_optimizer.ts";
 import { planOwners } from "./owner_plan.ts";
+import { assignFlat, assignParts, chunks, flat, lengthOf, readFlat } from "./flat_variables.ts";
 import { checkSameModel } from "./same_model.ts";
-import type { ShardedOptimizer } from "./strategy.ts";
-
-/** How much a rank sends at a time, so that neither parameters nor state need a second copy of themselves. */
-const CHUNK_BYTES = 32 * 2 ** 20;
+import type { OptimizerSynchronizer } from "./strategy.ts";
 
 /**
  * This rank's part of an optimizer whose state is spread over the ranks: each parameter has one owner, which alone updates it and remembers what
@@ -20,7 +19,7 @@ const CHUNK_BYTES = 32 * 2 ** 20;
  *
  * A step costs, besides the all-reduce of the gradients, one all-gather of the parameters: each rank sends what it owns to the others.
  */
-export class OptimizerShard implements ShardedOptimizer {
+export class OptimizerShard implements OptimizerSynchronizer {
   readonly #group: ProcessGroup;
   readonly #optimizer: GradientOptimizer;
   /** The parameters in the optimizer's order, with their names and owners. */
@@ -41,19 +40,13 @@ export class OptimizerShard implements ShardedOptimizer {
     optimizer: Optimizer,
     named: ReadonlyMap<string, tf.Variable>,
   ): Promise<OptimizerShard> {
-    if (!(optimizer instanceof GradientOptimizer)) {
-      throw new Error(
-        `\`shardOptimizerState\` cannot spread the state of ${optimizer.name}, which makes it for all parameters at once: use one of this ` +
-          "library's optimizers (`new Adam()`, `new AdamW()`, `new SGD()`; `tf.train.adam()` becomes one of them), or leave the option out",
-      );
-    }
-    const shard = new OptimizerShard(group, optimizer, named);
+    const shard = new OptimizerShard(group, ownOptimizer(optimizer, "`shardOptimizerState` cannot spread"), named);
     const parameters = new Map(shard.#parameters.map(({ name, variable }) => [name, variable]));
     await checkSameModel(group, parameters, `what ${optimizer.name} updates`);
     return shard;
   }
 
-  share(): Promise<void> {
+  afterStep(): Promise<void> {
     const { worldSize } = this.#group;
     if (worldSize === 1) return Promise.resolve();
     const owned = Array.from({ length: worldSize }, (_, rank) => this.#ownedBy(rank));
@@ -92,19 +85,8 @@ export class OptimizerShard implements ShardedOptimizer {
     const rounds = Math.max(...chunked.map(({ length }) => length));
     for (let round = 0; round < rounds; round++) {
       const parts = chunked.map((chunk) => updatedOf(chunk[round] ?? [])), mine = parts[this.#group.rank];
-      const own = new Float32Array(lengthOf(mine));
-      const values = await Promise.all(mine.map((variable) => variable.data<"float32">()));
-      values.reduce((offset, array) => (own.set(array, offset), offset + array.length), 0);
-      for (const [rank, array] of (await this.#allGather(own, parts.map(lengthOf))).entries()) {
-        if (rank === this.#group.rank) continue;
-        parts[rank].reduce((offset, variable) => {
-          // A copy, because some backends read the array only when the tensor is first used.
-          const value = tf.tensor(array.slice(offset, offset + variable.size), variable.shape, "float32");
-          variable.assign(value);
-          value.dispose();
-          return offset + variable.size;
-        }, 0);
-      }
+      const arrays = await this.#allGather(await readFlat(mine), parts.map(lengthOf));
+      for (const [rank, array] of arrays.entries()) if (rank !== this.#group.rank) assignFlat(parts[rank], array);
     }
   }
 
@@ -116,17 +98,7 @@ export class OptimizerShard implements ShardedOptimizer {
       updated.map((variables, owner) => tf.tidy(() => owner === rank ? flat(variables) : tf.zeros([lengths[owner]])))
     );
     const shared = await recorder.exchange(sent, (arrays) => this.#allGather(arrays[rank], lengths));
-    noGrad(() =>
-      tf.tidy(() => {
-        for (const [owner, variables] of updated.entries()) {
-          if (owner === rank) continue;
-          variables.reduce((offset, variable) => {
-            variable.assign(tf.reshape(tf.slice(shared[owner], [offset], [variable.size]), variable.shape));
-            return offset + variable.size;
-          }, 0);
-        }
-      })
-    );
+    for (const [owner, variables] of updated.entries()) if (owner !== rank) assignParts(variables, shared[owner]);
     for (const tensor of [...sent, ...shared]) tensor.dispose();
   }
 
@@ -151,28 +123,4 @@ export class OptimizerShard implements ShardedOptimizer {
 /** What has a gradient was updated, on its owner: gradients are the same on all ranks. */
 function updatedOf(variables: readonly tf.Variable[]): tf.Variable[] {
   return variables.filter((variable) => gradientOf(variable));
-}
-
-function lengthOf(variables: readonly tf.Variable[]): number {
-  return variables.reduce((sum, { size }) => sum + size, 0);
-}
-
-function flat(variables: readonly tf.Variable[]): tf.Tensor1D {
-  return tf.concat([...variables.map((variable) => variable.reshape<tf.Tensor1D>([variable.size])), tf.zeros([0])]);
-}
-
-/** Items one after the other, in lists of {@linkcode CHUNK_BYTES} or of a single item. */
-function chunks<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
-  const lists: T[][] = [];
-  let bytes = Infinity;
-  for (const item of items) {
-    const more = bytesOf(item);
-    if (bytes + more > CHUNK_BYTES) {
-      lists.push([]);
-      bytes = 0;
-    }
-    lists.at(-1)!.push(item);
-    bytes += more;
-  }
-  return lists;
 }

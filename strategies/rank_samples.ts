@@ -38,6 +38,20 @@ export class RankSamples {
     return this.#counts.some((count) => count !== 0);
   }
 
+  /** Of a step without an exchange nobody knows how many samples it has. */
+  skip(): void {
+    this.#counts = [UNKNOWN];
+  }
+
+  /**
+   * What a rank's own has to be multiplied by so that the mean over the ranks becomes that over the samples, by the numbers that were read last. A
+   * rank without samples has 0, unless none has any.
+   */
+  factorOf(rank: number): number {
+    const { after, again } = shareOf(this.#counts, rank);
+    return again ?? (this.#counts[rank] === 0 && this.hasAny ? 0 : after);
+  }
+
   /** Writes this rank's number into its place. What is added from now on belongs to the next backward, but several models may follow in this one. */
   write(target: Float32Array, rank: number): void {
     target.fill(0);

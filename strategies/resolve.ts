@@ -1,9 +1,10 @@
 import { closest } from "../runtime/core/suggest.ts";
 import { DDPStrategy } from "./ddp.ts";
+import { LocalSGDStrategy } from "./local_sgd.ts";
 import { SingleDeviceStrategy } from "./single_device.ts";
 import type { Strategy, StrategyName } from "./strategy.ts";
 
-const NAMES: readonly StrategyName[] = ["auto", "ddp", "dp", "single_device"];
+const NAMES: readonly StrategyName[] = ["auto", "ddp", "dp", "local_sgd", "single_device"];
 
 /**
  * The strategy meant by a name (in any case) or given as an object. `auto` is one device without, several with `ddp`.
@@ -19,6 +20,8 @@ export function resolveStrategy(given: StrategyName | Strategy | undefined, worl
       return worldSize > 1 ? new DDPStrategy() : new SingleDeviceStrategy();
     case "dp":
       return worldSize > 1 ? new DDPStrategy({ splitBatch: true }) : new SingleDeviceStrategy();
+    case "local_sgd":
+      return worldSize > 1 ? new LocalSGDStrategy() : new SingleDeviceStrategy();
     case "single_device":
       if (worldSize > 1) {
         throw new RangeError(`strategy "single_device" cannot run ${worldSize} ranks: use "ddp", or \`devices: 1\``);

@@ -7,7 +7,7 @@ import type { RankFlags } from "./rank_flags.ts";
 import type { tf } from "../runtime/tensor/tf.ts";
 
 /** Names a user may give instead of a strategy object. */
-export type StrategyName = "auto" | "single_device" | "ddp" | "dp";
+export type StrategyName = "auto" | "single_device" | "ddp" | "dp" | "local_sgd";
 
 /** A process group and what it is allowed. */
 export interface ProcessGroupChoice {
@@ -32,16 +32,28 @@ export interface Strategy {
 export interface Synchronizer {
   /** Checks that all ranks hold the same model, gives them rank 0's weights and plans the reduction. Waits for every rank. */
   prepareModule(module: Module): Promise<ModuleSynchronizer>;
-  /** Spreads the state of an optimizer over the ranks. Absent: every rank keeps all of it. Waits for every rank. */
-  shardOptimizer?(optimizer: Optimizer, named: ReadonlyMap<string, tf.Variable>): Promise<ShardedOptimizer>;
+  /**
+   * What an optimizer exchanges with those of other ranks. Absent: nothing, because every rank takes the same step. Waits for every rank.
+   * @throws Error if it cannot be exchanged
+   */
+  prepareOptimizer?(optimizer: Optimizer, named: ReadonlyMap<string, tf.Variable>): Promise<OptimizerSynchronizer>;
+  /** Ranks step with gradients of their own. Default: false, with the mean of all. */
+  readonly stepsAlone?: boolean;
 }
 
-/** An optimizer that updates, and remembers, only the parameters that this rank owns. */
-export interface ShardedOptimizer {
-  /** After its step: gives every rank what the owners updated. Waits for every rank. */
-  share(): Promise<void>;
-  /** The state of all ranks on rank 0, equal to that of an optimizer that has it all; on the others their own part. Waits for every rank. */
-  gatherState(): Promise<StateDict>;
+/** What an optimizer exchanges with those of other ranks. */
+export interface OptimizerSynchronizer {
+  /** Called after each step of every rank: exchanges what is due. */
+  afterStep(): Promise<void>;
+  /** Makes weights and state the same on all ranks, if they may differ. All ranks call it and wait. Absent: they are. */
+  agree?(): Promise<void>;
+  /** True while weights may differ between ranks. Absent: never. */
+  readonly differs?: boolean;
+  /**
+   * The state of all ranks on rank 0, equal to that of an optimizer that has it all; on the others their own part. Waits for every rank. Absent: every
+   * rank has all of it.
+   */
+  gatherState?(): Promise<StateDict>;
 }
 
 /** What synchronises one model. */

@@ -33,6 +33,8 @@ export interface CompileStepOptions {
 
 /** How many recordings of a step there may be: for kinds of arguments, and for what else it depends on. */
 const MOST_PROGRAMS = 16;
+/** How many recordings without a program are kept. */
+const MOST_WAITING = 2;
 /** How often in a row a step may be recorded in vain. */
 const MOST_ATTEMPTS = 4;
 
@@ -169,9 +171,9 @@ class CompiledStep<A extends unknown[], R> {
     else if (!before && signature.attempts >= MOST_ATTEMPTS) {
       this.#giveUp(signature, { reason: "depends on something that is another thing in every step", at: undefined });
     } else {
-      // Those without a program that do not hold any more will hardly do so again.
-      signature.entries = signature.entries.filter((other) => other.program);
-      signature.entries.push(entry);
+      // Of those without a program all but the newest will hardly hold again. Two are kept, because steps may take turns.
+      const waiting = signature.entries.filter((other) => !other.program && other !== before).slice(1 - MOST_WAITING);
+      signature.entries = [...signature.entries.filter((other) => other.program || waiting.includes(other)), entry];
       if (before && !change) this.#makeProgram(signature, entry);
     }
   }
@@ -180,6 +182,7 @@ class CompiledStep<A extends unknown[], R> {
     try {
       entry.program = new Program(this.#binding, entry.recording, this.#modeFor(entry.recording));
       this.#programs++;
+      signature.attempts = 0;
     } catch (error) {
       this.#giveUp(signature, { reason: `cannot become a graph: ${(error as Error).message}`, at: undefined });
     }

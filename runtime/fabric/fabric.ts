@@ -618,6 +618,7 @@ export class Fabric implements AsyncDisposable {
     try {
       await this.saved();
       this.#modules?.pending.check("`fabric.save`");
+      await this.#modules?.synchronize();
       const collected = await collectState(state, options.filter);
       if (this.isGlobalZero) {
         // Read back before this resolves, so that training may go on while the file is written.

@@ -29,7 +29,7 @@ export function unwrapModule(module: Module): Module {
 /** Options of {@linkcode wrapModule}. */
 export interface WrapModuleOptions {
   /** Called before a forward method, in any mode. */
-  beforeForward: () => void;
+  beforeForward: (module: Module) => void;
   /** Called before each forward pass in train mode. */
   onForward: (module: Module) => void;
   /** Calls the forward methods, in the precision of the run. */
@@ -66,7 +66,7 @@ export function wrapModule<M extends Module | tf.LayersModel>(
           let recorded = recording.get(key);
           if (!recorded) {
             recorded = (...args) => {
-              beforeForward();
+              beforeForward(target);
               if (target.training) {
                 beginTape();
                 onForward(target);

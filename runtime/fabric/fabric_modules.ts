@@ -1,4 +1,5 @@
 import type { BackwardPass, ModuleSynchronizer } from "../../strategies/strategy.ts";
+import { warn } from "../core/messages.ts";
 import { rejectUnknownOptions } from "../core/suggest.ts";
 import { asModule } from "../nn/layers_module.ts";
 import { Module } from "../nn/module.ts";
@@ -34,11 +35,18 @@ export class FabricModules {
   /** How many handles keep a model's gradients on this rank. */
   readonly #withoutSync = new Map<Module, number>();
 
+  readonly #optimizers: FabricOptimizer[] = [];
+
   /** Steps of optimizers that are not over. */
   readonly pending: PendingUpdates = new PendingUpdates();
 
   constructor(context: FabricModulesContext, afterStep: (optimizer: FabricOptimizer) => void) {
     this.#context = context;
+    if (context.scaler && context.synchronizer.stepsAlone) {
+      throw new Error(
+        'precision "16-mixed" cannot be used with a strategy whose ranks step alone: each would have a loss scale of its own. Use "bf16-mixed"',
+      );
+    }
     this.#scaling = context.scaler && new LossScaling(context.scaler);
     this.#afterStep = afterStep;
   }
@@ -53,7 +61,10 @@ export class FabricModules {
     this.#originals.add(model);
     this.#synchronizers.set(module, synchronizer);
     return wrapModule(model, module, {
-      beforeForward: () => this.pending.check("A forward pass"),
+      beforeForward: (module) => {
+        this.pending.check("A forward pass");
+        this.#warnOfOwnWeights(module);
+      },
       onForward: (module) => this.#forwarded.add(module),
       autocast: this.#context.precisionInUse.autocast,
     });
@@ -76,11 +87,27 @@ export class FabricModules {
       }
       this.#originals.add(optimizer);
       const ready = asOptimizer(optimizer, { named });
-      const shard = await this.#context.synchronizer.shardOptimizer?.(ready, named);
-      const parts = { afterStep: this.#afterStep, shard, pending: this.pending }, scaling = this.#scaling;
+      const synchronizer = await this.#context.synchronizer.prepareOptimizer?.(ready, named);
+      const parts = { afterStep: this.#afterStep, synchronizer, pending: this.pending }, scaling = this.#scaling;
       made.push(scaling ? new ScaledOptimizer(ready, { ...parts, scaling }) : new FabricOptimizer(ready, parts));
     }
+    this.#optimizers.push(...made);
     return made;
+  }
+
+  /** Makes all weights the same on all ranks, if they may differ. Waits for every rank. */
+  async synchronize(): Promise<void> {
+    for (const optimizer of this.#optimizers) await optimizer.synchronize();
+  }
+
+  /** A model that computes in eval mode does so with what all ranks have, or says that it does not. */
+  #warnOfOwnWeights(module: Module): void {
+    if (module.training || !this.#optimizers.some(({ differs }) => differs)) return;
+    warn(
+      "own-weights",
+      "a model in eval mode computes with the weights of this rank alone, which differ from the others' between the averages of local SGD: " +
+        "`await optimizer.synchronize()` on all ranks makes them the same.",
+    );
   }
 
   async backward(

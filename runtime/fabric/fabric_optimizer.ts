@@ -1,4 +1,4 @@
-import type { ShardedOptimizer } from "../../strategies/strategy.ts";
+import type { OptimizerSynchronizer } from "../../strategies/strategy.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { StateDict } from "../tensor/state.ts";
 import { stepRecorder } from "../tensor/step_recording.ts";
@@ -9,8 +9,8 @@ import type { PendingUpdates } from "./pending_updates.ts";
 export interface FabricOptimizerParts {
   /** Is called after each step. */
   readonly afterStep: (optimizer: FabricOptimizer) => void;
-  /** Spreads its state over the ranks. Default: every rank has all of it. */
-  readonly shard?: ShardedOptimizer;
+  /** Exchanges with other ranks after its steps. Default: nothing does. */
+  readonly synchronizer?: OptimizerSynchronizer;
   /** Knows of steps that nobody awaited. */
   readonly pending: PendingUpdates;
 }
@@ -44,14 +44,14 @@ export class FabricOptimizer implements Optimizer {
 
   /**
    * Updates the parameters that have a gradient.
-   * @returns nothing; with `shardOptimizerState` a promise that must be awaited before the next forward pass, which throws otherwise: all ranks wait in it
-   * for the parameters that others own
+   * @returns nothing; with `shardOptimizerState` and with local SGD a promise that must be awaited before the next forward pass, which throws otherwise:
+   * parameters travel between the ranks in it
    */
   step(): void | PromiseLike<void> {
     this.original.step();
-    const { shard, pending } = this.#parts;
-    if (!shard) return this.stepped();
-    return pending.add(shard.share().then(() => this.stepped()));
+    const { synchronizer, pending } = this.#parts;
+    if (!synchronizer) return this.stepped();
+    return pending.add(synchronizer.afterStep().then(() => this.stepped()));
   }
 
   /** Tells that a step is over, one without an update too. */
@@ -66,14 +66,34 @@ export class FabricOptimizer implements Optimizer {
     this.original.zeroGrad();
   }
 
+  /**
+   * With local SGD makes weights, buffers and state of all ranks their mean now, rather than when it is next due: before an evaluation in a loop of your own.
+   * All ranks call it and wait. With other strategies they are the same anyway, and it does nothing.
+   * @throws RankFailedError, CollectiveMismatchError, CommTimeoutError from the ranks
+   */
+  async synchronize(): Promise<void> {
+    this.#parts.pending.check("`optimizer.synchronize`");
+    await this.#parts.synchronizer?.agree?.();
+  }
+
+  /** Whether its weights may differ from rank to rank, as they do between the averages of local SGD. */
+  get differs(): boolean {
+    return this.#parts.synchronizer?.differs ?? false;
+  }
+
+  /** Whether ranks step with gradients of their own, as they do in local SGD. */
+  get stepsAlone(): boolean {
+    return this.#parts.synchronizer?.agree !== undefined;
+  }
+
   /** Whether its state is spread over the ranks. */
   get isSharded(): boolean {
-    return this.#parts.shard !== undefined;
+    return this.#parts.synchronizer?.gatherState !== undefined;
   }
 
   /** @throws Error with `shardOptimizerState`: no rank has all of it */
   stateDict(): StateDict {
-    if (!this.#parts.shard) return this.ownStateDict();
+    if (!this.isSharded) return this.ownStateDict();
     throw new Error(
       `The state of ${this.name} is spread over the ranks by \`shardOptimizerState\`: save it by \`fabric.save\`, or call ` +
         "`await optimizer.gatherStateDict()` on all ranks, which gives rank 0 all of it",
@@ -82,8 +102,8 @@ export class FabricOptimizer implements Optimizer {
 
   /** As {@linkcode stateDict}; with `shardOptimizerState` all ranks call it and wait, and rank 0 gets all of it, the others what they own. */
   async gatherStateDict(): Promise<StateDict> {
-    const { shard } = this.#parts;
-    return shard ? this.withMore(await shard.gatherState()) : this.stateDict();
+    const state = await this.#parts.synchronizer?.gatherState?.();
+    return state ? this.withMore(state) : this.stateDict();
   }
 
   /** As {@linkcode stateDict}; with `shardOptimizerState` what this rank owns. */

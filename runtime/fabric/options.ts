@@ -14,7 +14,7 @@ export type DevicesOption = number | string | readonly number[];
 export interface FabricOptions {
   /** `"auto"`, `"cpu"`, `"wasm"`, `"webgpu"`, `"cuda"` or `"gpu"`. Default: `"auto"`, the first that works of cuda, cpu and wasm. */
   accelerator?: AcceleratorName;
-  /** `"auto"`, `"ddp"`, `"dp"`, `"single_device"` or an object. Default: `"auto"`, which is ddp for several ranks. */
+  /** `"auto"`, `"ddp"`, `"dp"`, `"local_sgd"`, `"single_device"` or an object. Default: `"auto"`, which is ddp for several ranks. */
   strategy?: StrategyName | Strategy;
   /** Default: `"auto"`: what the launcher started, else one a device that the accelerator has. */
   devices?: DevicesOption;

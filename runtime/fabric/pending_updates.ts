@@ -15,7 +15,7 @@ export class PendingUpdates {
   check(what: string): void {
     if (this.#pending.size === 0) return;
     throw new Error(
-      `${what} came before the step of the optimizer was over: with \`shardOptimizerState\` the owners' parameters travel to the other ranks in it. ` +
+      `${what} came before the step of the optimizer was over: with this strategy parameters travel between the ranks in it. ` +
         "Write `await optimizer.step()`.",
     );
   }

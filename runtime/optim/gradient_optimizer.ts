@@ -128,6 +128,29 @@ export abstract class GradientOptimizer implements Optimizer {
     return this.#bound.map((slot) => slot.variable);
   }
 
+  /** How often each of its parameters was updated, in the order of {@linkcode parameters}. */
+  get stepCounts(): number[] {
+    return this.#bound.map(({ step }) => step);
+  }
+
+  /** The names of what it remembers of each parameter. */
+  get stateNames(): string[][] {
+    return this.#bound.map(({ state }) => [...state.keys()]);
+  }
+
+  /** What it remembers, parameter by parameter. */
+  get stateVariables(): tf.Variable[] {
+    return this.#bound.flatMap(({ state }) => [...state.values()]);
+  }
+
+  /** Counts as many steps of each parameter as an optimizer on another rank, and makes as zeros what it lacks of that one's state. */
+  catchUp({ stepCounts, stateNames }: { stepCounts: readonly number[]; stateNames: readonly string[][] }): void {
+    for (const [i, slot] of this.#bound.entries()) {
+      slot.step = stepCounts[i];
+      for (const name of stateNames[i]) stateOf(slot, name);
+    }
+  }
+
   get learningRate(): number {
     return this.#learningRate;
   }

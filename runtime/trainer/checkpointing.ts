@@ -1,6 +1,7 @@
 import { CHECKPOINT_VERSION, type CheckpointState } from "./checkpoint_state.ts";
 import type { Callback } from "./callback.ts";
 import { overrides } from "./hooks.ts";
+import { agreeOnWeights } from "./optimization/agree_on_weights.ts";
 import { LightningDataModule } from "./lightning_data_module.ts";
 import type { Session } from "./session.ts";
 import { warn } from "../core/messages.ts";
@@ -22,6 +23,7 @@ export interface CollectOptions {
 /** Everything that a training needs to go on exactly. Collective unless `thisRankOnly`. Tensors are live ones. */
 export async function collectCheckpoint(session: Session, options: CollectOptions): Promise<CheckpointState> {
   const { module, datamodule, progress, hooks } = session;
+  if (!options.thisRankOnly) await agreeOnWeights(session);
   const checkpoint: CheckpointState = {
     version: CHECKPOINT_VERSION,
     epoch: progress.epoch,

@@ -21,7 +21,7 @@ Deno.test("a strategy object is taken as it is", () => {
 Deno.test("an unknown name is an error that lists the names and suggests one", () => {
   assert.throws(
     () => resolveStrategy("dpp" as StrategyName, 2),
-    /Did you mean "dd?p"\?.*auto, ddp, dp, single_device/s,
+    /Did you mean "dd?p"\?.*auto, ddp, dp, local_sgd, single_device/s,
   );
 });
 

@@ -154,7 +154,7 @@ Deno.test("a step with gradients that only some ranks have is an error that name
   withShards((_, variables) => variables, async (shards, variables) => {
     for (const variable of variables[0]) accumulateGradient(variable, tf.ones(variable.shape));
     const outcomes = await Promise.allSettled(
-      shards.map((shard) => (shard as PromiseFulfilledResult<OptimizerShard>).value.share()),
+      shards.map((shard) => (shard as PromiseFulfilledResult<OptimizerShard>).value.afterStep()),
     );
     zeroGradients(variables[0]);
     assert.match(String((outcomes[0] as PromiseRejectedResult).reason), /rank 1 updated 0 numbers.*not synchronised/s);

@@ -1,5 +1,6 @@
 import type { Session } from "../session.ts";
 import type { LightningModule } from "../lightning_module.ts";
+import { agreeOnWeights, checkKnownLength } from "../optimization/agree_on_weights.ts";
 import { stepSchedulers } from "../optimization/schedulers.ts";
 import { isDone } from "./fit_end.ts";
 import { trainEpoch } from "./training_epoch_loop.ts";
@@ -16,6 +17,7 @@ export async function runFit(session: Session): Promise<void> {
     metrics.resetTraining();
     progress.nextEpoch();
   }
+  checkKnownLength(session, loader.batches);
   if (isDone(session, loader.batches)) return;
   let plan = planFor(session, loader.batches);
   const startedEpochs = progress.epoch;
@@ -35,6 +37,7 @@ export async function runFit(session: Session): Promise<void> {
       plan = planFor(session, loader.batches);
     }
     const complete = await trainEpoch(session, loader, plan);
+    await agreeOnWeights(session);
     await withScope(async () => {
       await hooks.callPart("first", "onTrainEpochEnd");
       await metrics.endEpoch({ loaders: 1, write: config.logEveryNSteps > 0 });

@@ -1,5 +1,6 @@
 import type { StepOutput } from "../callback.ts";
 import type { Window } from "../optimization/automatic.ts";
+import { agreeOnWeights } from "../optimization/agree_on_weights.ts";
 import { finishWindow, trainWithoutBatch } from "../optimization/unfinished_window.ts";
 import { stepSchedulers } from "../optimization/schedulers.ts";
 import { NO_BATCH, type ReadyLoader } from "../loaders.ts";
@@ -156,6 +157,7 @@ async function validate(session: Session): Promise<void> {
   if (progress.microBatch === 0) {
     await hooks.module("onValidationModelZeroGrad", () => module.onValidationModelZeroGrad());
   }
+  await agreeOnWeights(session);
   try {
     await evaluate(session, { kind: "validate" });
   } finally {
