@@ -1,7 +1,8 @@
 import { fewWorkersHint } from "./few_workers.ts";
 import type { Batches } from "./lightning_module.ts";
 import type { BatchLimit } from "./trainer_options.ts";
-import { info, warn } from "../core/messages.ts";
+import { checkNoneEmpty, cutTogether, lengthsOfRanks, sayCut, sayJoined } from "./uneven_batches.ts";
+import { warn } from "../core/messages.ts";
 import { DataLoader } from "../data/data_loader.ts";
 import type { Fabric } from "../fabric/fabric.ts";
 import { TensorScope } from "../tensor/scope.ts";
@@ -16,6 +17,8 @@ export interface Joining {
   joins?: boolean;
   /** The ranks may have different numbers of batches. Default: false. */
   isUneven?: boolean;
+  /** Given where the epoch ends for all when one has run out: whether all have a batch, asked before each. */
+  allHave?: (hasBatch: boolean, before: number) => Promise<boolean>;
 }
 
 /** A loader as the loops use it. */
@@ -27,6 +30,7 @@ export class ReadyLoader {
   /** The ranks may have different numbers of batches. */
   readonly isUneven: boolean;
   readonly #joins: boolean;
+  readonly #allHave: Joining["allHave"];
   /** This rank has run out in the epoch that is iterated over. */
   #isExhausted = false;
   #startsExhausted = false;
@@ -35,10 +39,11 @@ export class ReadyLoader {
   /** Batches to pass over because a source without a state begins anew. */
   #skip = 0;
 
-  constructor(source: Batches, batches: number, { joins = false, isUneven = false }: Joining = {}) {
+  constructor(source: Batches, batches: number, { joins = false, isUneven = false, allHave }: Joining = {}) {
     this.source = source;
     this.batches = batches;
     this.#joins = joins;
+    this.#allHave = allHave;
     this.isUneven = isUneven;
     this.#scoped = source instanceof (DataLoader as unknown as new () => object);
   }
@@ -81,10 +86,12 @@ export class ReadyLoader {
     if (index >= end) return;
     if (!this.#isExhausted) {
       for await (const batch of this.#scoped ? this.source : this.#inScopes(skip)) {
+        if (await this.#allHave?.(true, index) === false) return;
         yield batch;
         if (++index >= end) return;
       }
     }
+    await this.#allHave?.(false, index);
     if (!this.#joins) return;
     this.#isExhausted = true;
     for (; index < end; index++) {
@@ -181,43 +188,28 @@ export async function prepareLoader(
   }
   const lengths = await lengthsOfRanks(fabric, lengthOf(source));
   const own = lengths[fabric.globalRank], most = Math.max(...lengths), fewest = Math.min(...lengths);
-  const isTraining = kind === "train", joins = isTraining && options.joins && lengths.length > 1;
-  if (most === 0 || (isTraining && !joins && fewest === 0)) {
+  if (most === 0) {
     throw new RangeError(
       `\`${method}\` has no batches: its dataset is empty, or smaller than the batch size with \`dropLast\`. ` +
         `To leave the loop out, set \`${LOADER_NAMES[kind].limit}: 0\``,
     );
   }
-  if (isTraining && fewest < most) sayUneven(lengths, joins);
-  const length = limited(isTraining ? (joins ? most : fewest) : own, limit, kind);
-  return new ReadyLoader(source, length, { joins, isUneven: joins && (fewest < most || most === Infinity) });
+  if (kind !== "train" || lengths.length === 1) return new ReadyLoader(source, limited(own, limit, kind));
+  if (options.joins) {
+    if (fewest < most) sayJoined(lengths);
+    const isUneven = fewest < most || most === Infinity;
+    return new ReadyLoader(source, limited(most, limit, kind), { joins: true, isUneven });
+  }
+  checkNoneEmpty(lengths.map((length) => length > 0));
+  const wanted = lengths.map((length) => limited(length, limit, kind)), used = Math.min(...wanted);
+  if (wanted.some((length) => length > used)) sayCut(wanted);
+  return new ReadyLoader(source, used, { allHave: most === Infinity ? cutTogether(fabric) : undefined });
 }
 
 /** Batches of a source; Infinity if it does not say. */
 function lengthOf(source: Batches): number {
   const { length } = source as { length?: unknown };
   return typeof length === "number" ? length : Infinity;
-}
-
-/** Each rank's number of batches. */
-async function lengthsOfRanks(fabric: Fabric, own: number): Promise<number[]> {
-  if (fabric.worldSize === 1) return [own];
-  return (await fabric.allGatherObjects(Number.isFinite(own) ? own : null)).map((length) => length ?? Infinity);
-}
-
-function sayUneven(lengths: readonly number[], joins: boolean): void {
-  const counts = `ranks have ${
-    lengths.map((n) => Number.isFinite(n) ? n : "an unknown number of").join(", ")
-  } training batches`;
-  if (joins) info(`${counts}: those that run out take part in the steps of the others without a batch`);
-  else {
-    warn(
-      "uneven-batches",
-      `${counts}: each epoch uses ${
-        Math.min(...lengths)
-      } of them, because in manual optimization every rank needs as many`,
-    );
-  }
 }
 
 function limited(length: number, limit: BatchLimit | undefined, kind: LoaderKind): number {

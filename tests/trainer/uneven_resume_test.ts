@@ -87,6 +87,13 @@ tensorflowTest(
   fromEverywhere({ data: "loader", batches: [1, 3, 0], accelerator: "cpu" }, 3, ["--process-group", "tensorflow"]),
 );
 
+for (const data of ["loader", "stream"] as const) {
+  Deno.test(
+    `so they do in manual optimization, where an epoch ends with the shortest rank (${data})`,
+    fromEverywhere({ data, batches: [4, 2], manual: true }, 2),
+  );
+}
+
 /** Steps of an epoch of the longest rank; the shorter has 2. */
 const LONGEST = 4;
 

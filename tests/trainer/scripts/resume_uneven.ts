@@ -10,6 +10,7 @@ import { ExponentialLR } from "../../../runtime/optim/schedulers.ts";
 import { Callback } from "../../../runtime/trainer/callback.ts";
 import { ModelCheckpoint } from "../../../runtime/trainer/callbacks/model_checkpoint.ts";
 import { LightningModule } from "../../../runtime/trainer/lightning_module.ts";
+import type { LightningOptimizer } from "../../../runtime/trainer/optimization/lightning_optimizer.ts";
 import type { Trainer } from "../../../runtime/trainer/trainer.ts";
 import { snapshot } from "../../../runtime/tensor/read.ts";
 import { type Batch, dense, plane, quietTrainer, weightsOf } from "../support/line.ts";
@@ -26,6 +27,8 @@ export interface UnevenRun {
   accumulate?: number;
   /** Default: wasm. */
   accelerator?: AcceleratorName;
+  /** Optimizes by hand. Default: false. */
+  manual?: boolean;
   /** Validates after every second batch. Default: false. */
   validates?: boolean;
   /** Saves after every batch and every validation; else the newest is kept. Default: false. */
@@ -48,12 +51,19 @@ class Model extends LightningModule {
     layers: [dense(6, 3, { activation: "tanh" }), tf.layers.dropout({ rate: 0.3 }), dense(1, 6, { seed: 8 })],
   });
   readonly squared = new MeanSquaredError();
-  override trainingStep([x, y]: Batch): tf.Tensor {
+  override automaticOptimization = !run.manual;
+  override async trainingStep([x, y]: Batch): Promise<tf.Tensor> {
     const prediction = this.run(this.net, x);
     this.squared.update(prediction, y);
     this.log("train_mse", this.squared, { onStep: false, onEpoch: true });
     const loss = prediction.sub(y).square().mean() as tf.Tensor;
     this.log("train_loss", loss, { onStep: true, onEpoch: true, syncDist: true });
+    if (run.manual) {
+      const optimizer = this.optimizers() as LightningOptimizer;
+      optimizer.zeroGrad();
+      await this.manualBackward(loss);
+      await optimizer.step();
+    }
     return loss;
   }
   override validationStep([x, y]: Batch): void {
