@@ -12,6 +12,8 @@ import type { Arrival, Transport } from "./transport.ts";
 
 /** How long a collective waits unless told otherwise: 30 minutes. */
 export const COLLECTIVE_TIMEOUT_MS = 30 * 60_000;
+/** After how long a wait a rank asks the others what they called: they may all wait for each other, in different collectives. */
+const ASK_MS = 500;
 /** How long ranks that disagree wait to hear what the others called. */
 const CONSULT_MS = 1000;
 /** How long a collective may go on before the event loop gets a turn. */
@@ -77,6 +79,8 @@ export class Exchange implements Peers {
   #signal: AbortSignal | undefined;
   #turnTimeoutMs = 0;
   #deadline = 0;
+  /** When to ask the others what they called. */
+  #askAt = Infinity;
   #isGivingUp = false;
   #lastBreath = 0;
   readonly #early: EarlyFrames;
@@ -258,6 +262,7 @@ export class Exchange implements Peers {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     this.#lastBreath = this.#clock.now();
     this.#deadline = this.#lastBreath + timeoutMs;
+    this.#askAt = this.#lastBreath + ASK_MS;
     this.#head.sign(FrameType.data, this.#sequence, signature);
     const abort = () => this.#transport.wake();
     options.signal?.addEventListener("abort", abort);
@@ -353,6 +358,7 @@ export class Exchange implements Peers {
       this.#checkLeft();
       const now = this.#clock.now();
       if (now >= this.#deadline) await this.#giveUp();
+      if (now >= this.#askAt) this.#report({ asks: true });
       if (now - this.#lastBreath > BREATH_MS) await this.#breathe();
       else if (!this.#transport.waitBriefly()) {
         // Between looking and sleeping nothing is lost: the wait ends at once if something came.
@@ -363,7 +369,7 @@ export class Exchange implements Peers {
         // A thread takes a while to wake this one up, so that at first the short waits are repeated, and others get their turn between.
         if (this.#clock.now() - began < PATIENCE_MS) await this.#breathe();
         else {await this.#transport.wait(
-            Math.min(this.#deadline - this.#clock.now(), this.#watch ? WATCH_MS : Infinity),
+            Math.min(Math.min(this.#deadline, this.#askAt) - this.#clock.now(), this.#watch ? WATCH_MS : Infinity),
           );}
         this.#lastBreath = this.#clock.now();
       }
@@ -426,29 +432,34 @@ export class Exchange implements Peers {
       }
       if (!this.#signature) return;
       if (sequence === this.#sequence) this.#weigh(report);
-      // Who is elsewhere, and asks, has to know that this rank lives.
-      else this.#report();
+      // Who is elsewhere, and asks, has to know that this rank lives, and where.
+      else if (report.asks) this.#report(this.#hasReported ? { again: true, to: source } : {});
     }
   }
 
   /** Compares what another rank says it called with what was called here, and says so in turn. */
   #weigh(report: Report): void {
     if (!agree(report.signature, this.#signature!)) this.#disagrees = true;
-    this.#report();
+    if (report.asks) this.#report();
   }
 
-  /** Tells all ranks what was called here, once. */
-  #report(): void {
-    if (this.#hasReported) return;
+  /**
+   * Tells all ranks what was called here, once.
+   * @param options `asks`: they shall do the same. Default: false. `again`: also if it was told before. Default: false. `to`: only this rank. Default: all
+   */
+  #report(options: { asks?: boolean; again?: boolean; to?: number } = {}): void {
+    const { asks = false, again = false, to } = options;
+    if (asks) this.#askAt = Infinity;
+    if (this.#hasReported && !again) return;
     this.#hasReported = true;
-    const report = { signature: this.#signature!, site: callSite(this.#call) };
+    const report = { signature: this.#signature!, site: callSite(this.#call), asks };
     this.#reported.set(this.#sequence, report);
     if (this.#reported.size > MOST_REPORTS) {
       const [oldest] = this.#reported.keys();
       this.#reported.delete(oldest);
       this.#rollCall.forget(oldest);
     }
-    this.#tellAll(FrameType.report, report);
+    this.#tellAll(FrameType.report, report, (rank) => to === undefined || rank === to);
   }
 
   #tellAll(type: number, content?: object, whom: (rank: number) => boolean = () => true): void {
@@ -497,7 +508,9 @@ export class Exchange implements Peers {
 
   /** Asks the others what they called, for a second at most. */
   async #hearOthers(): Promise<void> {
-    this.#report();
+    // Who answered from elsewhere before may have gone on.
+    this.#rollCall.forgetElsewhere();
+    this.#report({ asks: true, again: true });
     const until = this.#clock.now() + CONSULT_MS;
     for (;;) {
       for (let arrival; (arrival = this.#transport.receive());) {

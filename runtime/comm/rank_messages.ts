@@ -5,6 +5,8 @@ export interface Report {
   readonly signature: Signature;
   /** Where in the program. */
   readonly site: string;
+  /** Whether it wants to hear the same from whoever gets this. */
+  readonly asks: boolean;
 }
 
 /** What a rank says it failed with. */
@@ -18,7 +20,7 @@ export interface Failure {
 
 /** Reads a report. Its fields have the right types whatever was sent. @throws Error naming the rank if it is none */
 export function parseReport(payload: Uint8Array, source: number): Report {
-  const { signature, site } = parseRecord(payload, source);
+  const { signature, site, asks } = parseRecord(payload, source);
   if (typeof signature !== "object" || signature === null) throw unreadable(source, "a report without a collective");
   const { kind, dtype, op, root, count } = signature as Record<string, unknown>;
   return {
@@ -30,6 +32,7 @@ export function parseReport(payload: Uint8Array, source: number): Report {
       count: Number(count),
     },
     site: text(site),
+    asks: asks === true,
   };
 }
 

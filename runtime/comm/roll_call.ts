@@ -28,6 +28,11 @@ export class RollCall {
     this.#elsewhere.set(source, { sequence, report });
   }
 
+  /** Where ranks were is not where they are. */
+  forgetElsewhere(): void {
+    this.#elsewhere.clear();
+  }
+
   noteLeft(source: number, finished: number): void {
     this.#left.set(source, finished);
   }
@@ -80,7 +85,7 @@ export class RollCall {
   }
 
   /** @param mine what this rank called */
-  mismatch(sequence: number, mine: Report): CollectiveMismatchError {
+  mismatch(sequence: number, mine: Omit<Report, "asks">): CollectiveMismatchError {
     const lines = Array.from({ length: this.#worldSize }, (_, rank) => {
       const report = rank === this.#rank ? mine : this.#reports.get(sequence)?.get(rank);
       if (report) return `  rank ${rank}: ${describe(report.signature)} at ${report.site}`;

@@ -62,6 +62,20 @@ const MISMATCHES: [
     /\(root 1\)/,
   ],
   [
+    "roots, and each waits for the other",
+    (g) => g.broadcastObject(1, { root: 1 }),
+    (g) => g.broadcastObject(1, { root: 0 }),
+    /\(root 1\)/,
+    /\(root 0\)/,
+  ],
+  [
+    "gathering and broadcasting, and each waits for the other",
+    (g) => g.gatherObjects(1),
+    (g) => g.broadcast(new Float32Array(4)),
+    /gatherObjects/,
+    /broadcast \(root 0\) of 4/,
+  ],
+  [
     "gathering and scattering",
     (g) => g.gatherObjects(1),
     (g) => g.reduceScatter(new Float32Array(9)),

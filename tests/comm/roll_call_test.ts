@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { FrameType } from "../../runtime/comm/frame.ts";
 import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
+import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
+import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 import { CommTimeoutError } from "../../runtime/core/errors.ts";
 
@@ -41,5 +44,33 @@ Deno.test("ranks that wait in different collectives tell each other where, and a
     message(one),
     /not heard from rank 2; ranks 0, 3 still are in collective 1, reduceScatter \(sum\) of 1 float32$/,
   );
+  await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
+});
+
+Deno.test("ranks that waited long for another ask it once, and say no more in the collectives after that", async () => {
+  const frames = [0, 0];
+  let asked = () => {};
+  const groups = memoryTransports(2).map((transport, rank) => {
+    const send = transport.send.bind(transport);
+    transport.send = (to, head, payload, inPlace) => {
+      frames[rank]++;
+      if (head.type === FrameType.report) asked();
+      send(to, head, payload, inPlace);
+    };
+    return new TransportGroup(transport);
+  });
+  const all = () => Promise.all(groups.map((group) => group.allReduce(new Float32Array([1]))));
+  await all();
+  const ofOne = [...frames];
+  const question = new Promise<void>((resolve) => asked = resolve);
+  const early = groups[0].allReduce(new Float32Array([1]));
+  await question;
+  await Promise.all([early, groups[1].allReduce(new Float32Array([1]))]);
+  // The question may be read, and answered, in the collective after the one that it was about.
+  for (let call = 0; call < 3; call++) await all();
+  const before = [...frames];
+  assert.ok(before.every((count, rank) => count <= 5 * ofOne[rank] + 1), `${before}`);
+  for (let call = 0; call < 5; call++) await all();
+  assert.deepEqual(frames, before.map((count, rank) => count + 5 * ofOne[rank]));
   await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
 });

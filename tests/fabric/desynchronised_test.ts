@@ -37,6 +37,7 @@ const PAIRS: readonly (readonly [string, string, string, string])[] = [
   ["broadcast", "broadcastObject (root 0)", "number", "allReduce (mean) of 1 float64"],
   ["two", "allReduce (mean) of 2 float32", "three", "allReduce (mean) of 3 float32"],
   ["sum", "allReduce (sum) of 3 float32", "three", "allReduce (mean) of 3 float32"],
+  ["other", "broadcastObject (root 1)", "broadcast", "broadcastObject (root 0)"],
   ["nested", "allReduce (mean) of 1 float64", "objects", "allGatherObjects"],
   ["backward", "allReduce (mean) of 25 float32", "barrier", "barrier"],
   ["gather", "allGatherObjects", "closure", "allReduce (mean) of 25 float32"],
