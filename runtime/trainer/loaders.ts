@@ -194,7 +194,12 @@ export async function prepareLoader(
         `To leave the loop out, set \`${LOADER_NAMES[kind].limit}: 0\``,
     );
   }
-  if (kind !== "train" || lengths.length === 1) return new ReadyLoader(source, limited(own, limit, kind));
+  if (kind !== "train" || lengths.length === 1) {
+    const most = typeof limit === "number" && limit >= 1 ? limit : Infinity;
+    const isUneven = lengths.length > 1 &&
+      lengths.some((n) => n === Infinity || Math.min(n, most) !== Math.min(own, most));
+    return new ReadyLoader(source, limited(own, limit, kind), { isUneven });
+  }
   if (options.joins) {
     if (fewest < most) sayJoined(lengths);
     const isUneven = fewest < most || most === Infinity;

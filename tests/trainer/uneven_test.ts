@@ -99,3 +99,34 @@ for (
     check(name, ranks);
   });
 }
+
+/** The rows of a validation on two ranks that log their number after each batch. */
+function validate(batches: number): Promise<{ steps: number[]; epoch: number; err: string }> {
+  return inTemporaryFolder(async (folder) => {
+    const file = `${folder}/rows.json`;
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "launcher/main.ts", "--devices", "2"],
+        ...["tests/trainer/scripts/evaluate_uneven.ts", file, String(batches)],
+      ],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+    }).output();
+    const err = new TextDecoder().decode(stderr);
+    assert.equal(code, 0, err);
+    const rows: Record<string, number>[] = JSON.parse(await Deno.readTextFile(file));
+    const valuesOf = (name: string) => rows.flatMap((row) => name in row ? [row[name]] : []);
+    return { steps: valuesOf("rank_step"), epoch: valuesOf("rank_epoch")[0], err };
+  });
+}
+
+Deno.test("a value of a validation's step is reduced over ranks with as many batches, else rank 0's, and a warning says so", async () => {
+  const even = await validate(4);
+  assert.deepEqual([even.steps, even.epoch], [[0.5, 0.5], 0.5]);
+  assert.doesNotMatch(even.err, /uneven-evaluation-steps/);
+  const uneven = await validate(5);
+  assert.deepEqual([uneven.steps, uneven.epoch], [[0, 0, 0], 2 / 5]);
+  assert.equal(uneven.err.match(/values of `rank` in a step cannot be reduced.*uneven-evaluation-steps/g)?.length, 1);
+  // Rank 1 has none.
+  assert.equal((await validate(1)).epoch, 0);
+});

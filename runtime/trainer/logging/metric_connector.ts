@@ -8,7 +8,7 @@ import type { LogOptions, ReduceFx } from "./log_options.ts";
 import { type AgreedMetric, MonitoredMetrics } from "./monitored_metrics.ts";
 import { reduceAcrossRanks } from "./reduce_across_ranks.ts";
 import { ResultCollection } from "./result_collection.ts";
-import { ownStepValues, synchronised } from "./step_values.ts";
+import { ownStepValues, synchronised, unsynchronised } from "./step_values.ts";
 
 /** How often values are read for the progress bar alone, in milliseconds: as often as it redraws. */
 const BAR_INTERVAL_MS = 100;
@@ -142,11 +142,11 @@ export class MetricConnector implements StepReceiver {
     }
   }
 
-  /** After a batch of validation or test. */
-  async afterEvaluationBatch(): Promise<void> {
+  /** After a batch of validation or test. `isUneven`: other ranks may have another number of them, and so cannot be met here. */
+  async afterEvaluationBatch({ isUneven }: { isUneven: boolean }): Promise<void> {
     if (![...this.#evaluation.entries].some(({ options }) => options.onStep)) return;
     await this.readSteps();
-    await this.#writeSteps(this.#evaluation, this.#evaluationSteps++);
+    await this.#writeSteps(this.#evaluation, this.#evaluationSteps++, { alone: isUneven });
   }
 
   /** Reads what is on the device and updates what callbacks and the bar see. */
@@ -243,13 +243,14 @@ export class MetricConnector implements StepReceiver {
     this.#monitored.note(name, value, { step: this.#options.globalStep(), reduceFx });
   }
 
-  async #writeSteps(collection: ResultCollection, step: number): Promise<void> {
+  async #writeSteps(collection: ResultCollection, step: number, { alone = false } = {}): Promise<void> {
     const { fabric, isUneven } = this.#options;
     const fresh = [...collection.entries].filter(({ options, isFresh }) => options.onStep && options.logger && isFresh);
     for (const entry of fresh) entry.isFresh = false;
     const mayLack = collection === this.#training && isUneven();
+    const own = await ownStepValues(fresh);
     const row: Metrics = {};
-    for (const { plain, label, value } of await synchronised(fabric, await ownStepValues(fresh), { mayLack })) {
+    for (const { plain, label, value } of alone ? unsynchronised(own) : await synchronised(fabric, own, { mayLack })) {
       row[label] = value;
       this.#note(plain, value);
       this.#note(label, value);

@@ -1,3 +1,4 @@
+import { warn } from "../../core/messages.ts";
 import type { Fabric } from "../../fabric/fabric.ts";
 import type { ReduceFx } from "./log_options.ts";
 import type { LoggedMetric } from "./logged_metric.ts";
@@ -47,4 +48,19 @@ export async function synchronised(
   const keys = new Set(own.map(({ key }) => key));
   const lacking = mayLack ? all.filter(({ key }) => !keys.has(key) && keys.add(key)) : [];
   return [...own, ...lacking].map(merged);
+}
+
+/** The values as they are, where ranks cannot meet after every batch. Says so if some were to be synchronised. */
+export function unsynchronised(own: readonly StepValue[]): readonly StepValue[] {
+  const meant = own.filter(({ reduceFx }) => reduceFx !== null).map(({ plain }) => `\`${plain}\``);
+  if (meant.length > 0) {
+    warn(
+      "uneven-evaluation-steps",
+      `ranks have different numbers of batches to evaluate, so that their values of ${
+        meant.join(", ")
+      } in a step cannot be reduced: ` +
+        "rank 0's are logged. Those of the epoch are reduced over all",
+    );
+  }
+  return own;
 }

@@ -13,7 +13,7 @@ export interface EvaluateOptions {
   kind: "validate" | "test";
   /** At most this many batches of each loader. Default: all. */
   maxBatches?: number;
-  /** Give the epoch's numbers to the loggers. Default: true. */
+  /** Give what is logged to the loggers. Default: true. */
   write?: boolean;
 }
 
@@ -28,7 +28,7 @@ export async function evaluate(session: Session, options: EvaluateOptions): Prom
   const { hooks, metrics, module } = session;
   const { stage, step } = HOOKS[options.kind];
   const loaders = await session.loaders.get(options.kind);
-  const maxBatches = options.maxBatches ?? Infinity;
+  const { maxBatches = Infinity, write = true } = options;
   const sizes = loaders.map(({ batches }) => Math.min(batches, maxBatches));
   if (loaders.length === 0 || (session.fabric.worldSize === 1 && sizes.every((size) => size === 0))) return [];
 
@@ -40,11 +40,11 @@ export async function evaluate(session: Session, options: EvaluateOptions): Prom
       await hooks.call(`on${stage}Start`);
       await hooks.call(`on${stage}EpochStart`);
       for (const [index, loader] of loaders.entries()) {
-        await runLoader(session, loader, { index, several: loaders.length > 1, stage, step, maxBatches });
+        await runLoader(session, loader, { index, several: loaders.length > 1, stage, step, maxBatches, write });
       }
       metrics.endBatches();
       await hooks.call(`on${stage}EpochEnd`);
-      const results = await metrics.endEpoch({ loaders: loaders.length, write: options.write ?? true });
+      const results = await metrics.endEpoch({ loaders: loaders.length, write });
       if (options.kind === "validate" && session.task === "fit" && session.stage !== "sanityCheck") {
         session.progress.phase = "train";
       }
@@ -68,6 +68,7 @@ async function runLoader(
     stage: "Validation" | "Test";
     step: "validationStep" | "testStep";
     maxBatches: number;
+    write: boolean;
   },
 ): Promise<void> {
   const { hooks, metrics } = session;
@@ -82,7 +83,7 @@ async function runLoader(
     await hooks.call(`on${stage}BatchStart`, batch, batchIdx, index);
     const outputs = await run(batch, batchIdx, index);
     await hooks.call(`on${stage}BatchEnd`, outputs, batch, batchIdx, index);
-    await metrics.afterEvaluationBatch();
+    if (how.write) await metrics.afterEvaluationBatch({ isUneven: loader.isUneven });
     await breathe();
     session.stop.throwIfInterruptedAlone();
     batchIdx++;
