@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DDPStrategy } from "../../mod.ts";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
+import { runLauncher } from "../launcher/run_launcher.ts";
 import { furthest, train } from "./train_mlp.ts";
 
 tensorflowTest(
@@ -15,6 +16,14 @@ tensorflowTest(
     assert.ok(far < 1e-6, `weights differ by ${far}`);
   },
 );
+
+tensorflowTest("a rank that is killed while TensorFlow reduces ends the run, and is named", async () => {
+  const script = new URL("scripts/die_reducing.ts", import.meta.url).pathname;
+  const { code, stderr } = await runLauncher(["--devices", "2", "--process-group", "tensorflow", script]);
+  assert.equal(code, 137, stderr);
+  assert.match(stderr, /weft: rank 1 was killed by SIGKILL, and was the first to fail/);
+  assert.match(stderr, /gradients reduced by TensorFlow/);
+});
 
 Deno.test("ranks without TensorFlow are told what its process group needs", async () => {
   const script = `
