@@ -38,6 +38,6 @@ export function asUserCall<T>(f: () => T, options: { always?: boolean } = {}): T
 /** This place, within the call that it lies in. */
 export function hereAsUserCall(): UserCall {
   const trace = {};
-  Error.captureStackTrace(trace);
+  Error.captureStackTrace(trace, hereAsUserCall);
   return { trace, outer: calls.getStore() };
 }

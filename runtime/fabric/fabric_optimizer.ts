@@ -1,4 +1,5 @@
 import type { OptimizerSynchronizer } from "../../strategies/strategy.ts";
+import { asUserCall } from "../core/user_call.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { StateDict } from "../tensor/state.ts";
 import { stepRecorder } from "../tensor/step_recording.ts";
@@ -51,7 +52,7 @@ export class FabricOptimizer implements Optimizer {
     this.original.step();
     const { synchronizer, pending } = this.#parts;
     if (!synchronizer) return this.stepped();
-    return pending.add(synchronizer.afterStep().then(() => this.stepped()));
+    return pending.add(asUserCall(() => synchronizer.afterStep()).then(() => this.stepped()));
   }
 
   /** Tells that a step is over, one without an update too. */
@@ -73,7 +74,7 @@ export class FabricOptimizer implements Optimizer {
    */
   async synchronize(): Promise<void> {
     this.#parts.pending.check("`optimizer.synchronize`");
-    await this.#parts.synchronizer?.agree?.();
+    await asUserCall(async () => await this.#parts.synchronizer?.agree?.());
   }
 
   /** Whether its weights may differ from rank to rank, as they do between the averages of local SGD. */

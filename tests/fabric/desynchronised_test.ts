@@ -41,6 +41,7 @@ const PAIRS: readonly (readonly [string, string, string, string])[] = [
   ["nested", "allReduce (mean) of 1 float64", "objects", "allGatherObjects"],
   ["backward", "allReduce (mean) of 25 float32", "barrier", "barrier"],
   ["gather", "allGatherObjects", "closure", "allReduce (mean) of 25 float32"],
+  ["step", "allGather of 12 float32", "barrier", "barrier"],
   ["save", "broadcastObject (root 0)", "first", "allGatherObjects"],
   ["setup", "broadcastObject (root 0)", "two", "allReduce (mean) of 2 float32"],
 ];

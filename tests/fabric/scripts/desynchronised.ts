@@ -1,10 +1,13 @@
 /** Rank 0 and the others call different things. Arguments: what rank 0 calls and what the others do; the test looks for the line that follows the name. */
-import { Fabric, tf } from "../../../mod.ts";
+import { DDPStrategy, Fabric, tf } from "../../../mod.ts";
 
-const fabric = new Fabric({ accelerator: "wasm" });
+const fabric = new Fabric({
+  accelerator: "wasm",
+  strategy: new DDPStrategy({ shardOptimizerState: Deno.args[0] === "step" }),
+});
 await fabric.launch();
 const net = () => tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 3 })] });
-const [model] = await fabric.setup(net(), tf.train.sgd(0.1));
+const [model, optimizer] = await fabric.setup(net(), tf.train.adam(0.1));
 const loss = () => model.forward(tf.ones([2, 4])).mean();
 
 const calls: Record<string, () => Promise<unknown>> = {
@@ -20,6 +23,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   objects: () => fabric.allGatherObjects("done"),
   backward: () => fabric.backward(loss()),
   closure: () => fabric.backward(loss),
+  step: () => Promise.resolve(optimizer.step()),
   save: () => fabric.save("half.safetensors", { model }),
   setup: () => fabric.setup(net()),
   first: () => fabric.rankZeroFirst(() => 1),
@@ -32,4 +36,5 @@ const calls: Record<string, () => Promise<unknown>> = {
   },
 };
 await fabric.barrier();
+if (Deno.args[0] === "step") await fabric.backward(loss());
 await calls[Deno.args[fabric.globalRank === 0 ? 0 : 1]]();
