@@ -23,6 +23,8 @@ export class FitProgress {
   optimizerSteps = 0;
   /** Batches of all epochs. */
   totalBatches = 0;
+  /** Schedulers that watch a metric have not been told of the last step yet: a checkpoint may be saved before. */
+  plateauDue = false;
   #secondsBefore = 0;
   #startedAt: number | undefined;
 
@@ -56,8 +58,8 @@ export class FitProgress {
   }
 
   stateDict(): StateDict {
-    const { epoch, batch, phase, microBatch, globalStep, optimizerSteps, totalBatches, seconds } = this;
-    return { epoch, batch, phase, microBatch, globalStep, optimizerSteps, totalBatches, seconds };
+    const { epoch, batch, phase, microBatch, globalStep, optimizerSteps, totalBatches, plateauDue, seconds } = this;
+    return { epoch, batch, phase, microBatch, globalStep, optimizerSteps, totalBatches, plateauDue, seconds };
   }
 
   /** @throws TypeError if it is not the state of a training */
@@ -69,6 +71,8 @@ export class FitProgress {
     };
     for (const name of COUNTERS) this[name] = number(name);
     this.#secondsBefore = number("seconds");
+    // Checkpoints of earlier versions do not say.
+    this.plateauDue = state.plateauDue === true;
     if (!["start", "train", "validate", "end"].includes(state.phase as string)) {
       throw new TypeError(`the checkpoint's progress has an unknown phase ${JSON.stringify(state.phase)}`);
     }

@@ -29,6 +29,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
   const transfer = transferFor(session, loader.source);
   session.isLastBatch = progress.batch >= loader.batches;
   if (progress.phase === "validate") await validate(session);
+  await stepPlateaus(session);
 
   let ended = true, isExhausted = false;
   if (!reachedSteps(session)) {
@@ -56,6 +57,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
       progress.batch++;
       progress.totalBatches++;
       if (stepped) await stepSchedulers(session, { interval: "step", plateau: false });
+      progress.plateauDue = stepped;
       if (session.isLastBatch) await stepSchedulers(session, { interval: "epoch", plateau: false });
 
       limitTime(session);
@@ -68,7 +70,7 @@ export async function trainEpoch(session: Session, loader: ReadyLoader, plan: Va
       saves.throwIfFailed();
       stop.throwIfInterrupted();
       if (phaseOf(session) === "validate") await validate(session);
-      if (stepped) await stepSchedulers(session, { interval: "step", plateau: true });
+      await stepPlateaus(session);
 
       // A callback may have asked for the end during validation.
       const over = stop.isAgreed && canStop(session);
@@ -128,6 +130,13 @@ async function trainBatch(
   if (fabric.worldSize > 1) fabric.countSamples(sampleCountOf(batch));
   const { outputs, stepped } = await session.optimize(batch, batchIdx, window);
   return { batch, outputs, stepped, window };
+}
+
+/** Tells the schedulers that watch a metric of the last step, once. */
+async function stepPlateaus(session: Session): Promise<void> {
+  if (!session.progress.plateauDue) return;
+  session.progress.plateauDue = false;
+  await stepSchedulers(session, { interval: "step", plateau: true });
 }
 
 /** The phase, which hooks may have changed. */
