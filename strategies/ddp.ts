@@ -123,7 +123,10 @@ export class DDPStrategy implements Strategy {
         if (!sync) return noSynchronization;
         const trainable = module.parameters();
         // Freezing or unfreezing a part changes what travels; every rank does it at the same step.
-        if (!reducer.covers(trainable)) reducer = this.#plan(ranks, trainable);
+        if (!reducer.covers(trainable)) {
+          reducer[Symbol.dispose]();
+          reducer = this.#plan(ranks, trainable);
+        }
         return reducer.begin();
       },
     };

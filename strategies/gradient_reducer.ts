@@ -3,10 +3,11 @@ import { gradientOf, setGradient } from "../runtime/tensor/gradients.ts";
 import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recording.ts";
 import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
+import { BucketBuffer } from "./bucket_buffer.ts";
 import type { Bucket } from "./bucket_plan.ts";
 import type { HostWaits } from "./host_waits.ts";
 import type { MeanExchange } from "./mean_exchange.ts";
-import { RankFlags } from "./rank_flags.ts";
+import type { RankFlags } from "./rank_flags.ts";
 import type { SampleShare } from "./rank_samples.ts";
 import type { BackwardPass } from "./strategy.ts";
 
@@ -17,36 +18,6 @@ export interface Ranks {
   readonly flags: RankFlags;
   /** Looks after what goes between hosts, if there are several. */
   readonly hosts: HostWaits | undefined;
-}
-
-/**
- * A bucket's memory: the gradients, then one number a variable that tells whether this rank has a gradient for it. In the first bucket follow the
- * ranks' numbers of samples, in the last their flags and waits.
- */
-interface BucketBuffer {
-  readonly bucket: Bucket;
-  readonly data: Float32Array<ArrayBuffer>;
-  /** The part of `data` with the gradients. */
-  readonly gradients: Float32Array<ArrayBuffer>;
-  readonly samples: Float32Array | undefined;
-  readonly flags: Float32Array | undefined;
-  readonly waits: Float32Array | undefined;
-}
-
-function bufferFor(bucket: Bucket, place: { isFirst: boolean; isLast: boolean; worldSize: number }): BucketBuffer {
-  const { isFirst, isLast, worldSize } = place;
-  const own = bucket.length + bucket.slots.length;
-  const samples = isFirst ? worldSize : 0, flags = isLast ? RankFlags.length : 0, waits = isLast ? worldSize : 0;
-  const data = new Float32Array(own + samples + flags + waits);
-  const part = (start: number, length: number) => length > 0 ? data.subarray(start, start + length) : undefined;
-  return {
-    bucket,
-    data,
-    gradients: data.subarray(0, bucket.length),
-    samples: part(own, samples),
-    flags: part(own + samples, flags),
-    waits: part(own + samples + flags, waits),
-  };
 }
 
 /**
@@ -65,6 +36,7 @@ export class GradientReducer {
   readonly #buffers: readonly BucketBuffer[];
   readonly #placeOf = new Map<tf.Variable, { bucket: number; slot: number }>();
   #busy = false;
+  #hasMoved = false;
 
   constructor(ranks: Ranks, variables: readonly tf.Variable[], buckets: readonly Bucket[]) {
     this.#ranks = ranks;
@@ -73,7 +45,7 @@ export class GradientReducer {
     const carriers = buckets.length > 0 ? buckets : [{ slots: [], length: 0 }];
     const { worldSize } = ranks.group;
     this.#buffers = carriers.map((bucket, index) =>
-      bufferFor(bucket, { isFirst: index === 0, isLast: index === carriers.length - 1, worldSize })
+      new BucketBuffer(bucket, { isFirst: index === 0, isLast: index === carriers.length - 1, worldSize })
     );
     for (const [bucketIndex, { slots }] of buckets.entries()) {
       for (const [slot, { variable }] of slots.entries()) {
@@ -85,6 +57,11 @@ export class GradientReducer {
   /** True if exactly these variables are planned for, in this order. */
   covers(variables: readonly tf.Variable[]): boolean {
     return variables.length === this.#variables.length && variables.every((v, i) => v === this.#variables[i]);
+  }
+
+  /** Gives back the memory that it shares with other ranks. */
+  [Symbol.dispose](): void {
+    for (const buffer of this.#buffers) buffer[Symbol.dispose]();
   }
 
   /** Begins one round. @throws if the round before has not finished: two would mix their gradients */
@@ -116,7 +93,7 @@ export class GradientReducer {
         try {
           launch(this.#buffers.length - 1);
           await this.#settle(reductions);
-          await this.#ranks.hosts?.stepped();
+          await this.#stepped();
         } finally {
           // A failed reduction leaves others behind that nobody awaits any more.
           await Promise.allSettled(reductions);
@@ -156,6 +133,20 @@ export class GradientReducer {
       for (const reduction of reductions) await reduction;
     } finally {
       await Promise.allSettled(reductions);
+    }
+  }
+
+  /**
+   * What ranks do together after a step, whether it is recorded or not. After the first the buckets move to where they need not be copied to be
+   * reduced: a plan can be made where nothing can be awaited, and may never be used.
+   */
+  async #stepped(): Promise<void> {
+    await this.#ranks.hosts?.stepped();
+    if (this.#hasMoved) return;
+    this.#hasMoved = true;
+    for (const buffer of this.#buffers) {
+      const room = await this.#ranks.exchange.memoryFor(buffer.data.length);
+      if (room) buffer.moveTo(room);
     }
   }
 
@@ -232,8 +223,9 @@ export class GradientReducer {
         return this.#ranks.exchange.average(gradients);
       });
     } else if (after !== 1) { for (const { gradients } of this.#buffers) multiply(gradients, after); }
-    await this.#ranks.hosts?.stepped();
-    return this.#buffers.map(({ gradients }) => gradients);
+    const reduced = this.#buffers.map(({ gradients }) => gradients);
+    await this.#stepped();
+    return reduced;
   }
 
   #reduce(buffer: BucketBuffer): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import type { ProcessGroup, SharedArray } from "../runtime/comm/process_group.ts";
 import type { HalfFormat } from "../runtime/precision/half_floats.ts";
 import { compressedMean } from "./compressed_mean.ts";
 
@@ -20,6 +20,16 @@ export class MeanExchange {
   constructor(group: ProcessGroup, compression: HalfFormat | undefined) {
     this.#group = group;
     this.#compression = compression;
+  }
+
+  /**
+   * Memory out of which values are averaged without being copied, to be disposed of. Every rank asks for it together.
+   * @returns undefined if there is none that is better than an ordinary array's
+   */
+  async memoryFor(length: number): Promise<SharedArray<Float32Array<ArrayBuffer>> | undefined> {
+    if (this.#compression) return undefined;
+    const array = await this.#group.sharedArray(Float32Array<ArrayBuffer>, length);
+    return array.isShared ? array : undefined;
   }
 
   /** Replaces `data` by its mean over the ranks; the same bytes on all of them. */

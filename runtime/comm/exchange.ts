@@ -126,6 +126,11 @@ export class Exchange implements Peers {
     return result;
   }
 
+  /** Resolves when all that was called so far is over, well or not. */
+  get idle(): Promise<unknown> {
+    return this.#tail;
+  }
+
   rankAt(place: number): number {
     return place;
   }
@@ -170,6 +175,11 @@ export class Exchange implements Peers {
       if (this.arrived.step < limit) return payload;
       this.#early.keep(this.arrived, payload);
     }
+  }
+
+  async pause(): Promise<void> {
+    this.#checkAbort();
+    if (this.#clock.now() - this.#lastBreath > BREATH_MS) await this.#breathe();
   }
 
   /**

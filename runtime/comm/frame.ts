@@ -28,6 +28,7 @@ export const KINDS = [
   "allGatherObjects",
   "barrier",
   "measureHosts",
+  "sharedArray",
 ] as const;
 export type Kind = typeof KINDS[number];
 
@@ -44,6 +45,7 @@ export interface Signature {
   readonly kind: Kind;
   readonly dtype: Dtype;
   readonly op: Op;
+  /** Of reductions: where in the shared arrays the data lies, 0 if it does not. */
   readonly root: number;
   /** Elements. Where it may differ between ranks, it is this rank's and not compared. */
   readonly count: number;
@@ -170,5 +172,6 @@ export function describe(signature: Signature): string {
     : ["broadcast", "broadcastObject", "gatherObjects"].includes(kind)
     ? ` (root ${root})`
     : "";
-  return `${kind}${how}${dtype === "none" || dtype === "object" ? "" : ` of ${count} ${dtype}`}`;
+  const where = op !== "none" && root > 0 ? ` at place ${root} of the shared arrays` : "";
+  return `${kind}${how}${dtype === "none" || dtype === "object" ? "" : ` of ${count} ${dtype}`}${where}`;
 }

@@ -37,7 +37,7 @@ interface Card extends Endpoints {
   sharesMemory: boolean;
 }
 
-const VERSION = 4;
+const VERSION = 5;
 
 /**
  * Lets ranks find each other in a store and connects them, by whatever their inboxes are made of. Resolves when every rank has heard from every other.

@@ -10,6 +10,8 @@ export interface Peers {
   send(to: number, step: number, payload?: Uint8Array, inPlace?: boolean): void;
   /** The payload of a step from the one at a place. It lasts until the next call. */
   receive(from: number, step: number): Promise<Uint8Array>;
+  /** Lets other work of this process have its turn, if that is due, in the middle of long computing. @throws what ends the collective */
+  pause(): Promise<void>;
 }
 
 /** Some of the ranks of others. */
@@ -47,5 +49,9 @@ export class Subset implements Peers {
 
   receive(from: number, step: number): Promise<Uint8Array> {
     return this.#all.receive(this.#places[from], this.#firstStep + step);
+  }
+
+  pause(): Promise<void> {
+    return this.#all.pause();
   }
 }

@@ -15,6 +15,38 @@ export interface ReduceOptions extends WaitOptions {
   op?: ReduceOp;
 }
 
+/** The kinds of arrays that the collectives reduce, to make one of. */
+export type NumberArrayType<T extends NumberArray> = new (buffer: ArrayBuffer, offset: number, length: number) => T;
+
+/**
+ * Numbers that all-reduce does not have to copy: see {@linkcode ProcessGroup.sharedArray}.
+ *
+ * @example
+ * ```ts
+ * import { joinMemoryGroup } from "./join_memory_group.ts";
+ *
+ * const ranks = joinMemoryGroup(2);
+ * await Promise.all(ranks.map(async (group) => {
+ *   using gradients = await group.sharedArray(Float32Array, 1_000_000);
+ *   for (let step = 0; step < 3; step++) {
+ *     gradients.data.fill(group.rank + step);
+ *     await group.allReduce(gradients.data);
+ *     if (gradients.data[999_999] !== 1 + 2 * step) throw new Error("expected the sum over both ranks");
+ *   }
+ * }));
+ * await Promise.all(ranks.map((group) => group[Symbol.asyncDispose]()));
+ * ```
+ */
+export interface SharedArray<T extends NumberArray> extends Disposable {
+  /**
+   * Zeros at first. If it is shared it is a view, whose buffer holds the other ranks' numbers too, and it becomes zeros, which belong to this rank
+   * alone, when the array is disposed of or the group is left. After a reduction that failed other ranks may still write to it.
+   */
+  readonly data: T;
+  /** Whether it lies in memory that the ranks share; otherwise it is an ordinary array. The same on every rank. */
+  readonly isShared: boolean;
+}
+
 /** What all-reduces have cost between hosts so far. */
 export interface HostTraffic {
   /** Seconds in which this rank's part between hosts was under way, with those in which it waited for slow ranks there. */
@@ -64,6 +96,23 @@ export interface ProcessGroup extends AsyncDisposable {
   allReduce<T extends NumberArray>(data: T, options?: ReduceOptions): Promise<T>;
   /** Reduces `data` and returns this rank's segment of it: `segmentOf(data.length, rank, worldSize)`. `data` is scratch afterwards. */
   reduceScatter<T extends NumberArray>(data: T, options?: ReduceOptions): Promise<T>;
+  /**
+   * Makes an array to reduce again and again, on one host in memory that its ranks share. Every rank calls it, with the same type and
+   * length. An all-reduce or reduce-scatter of it, or of the same part of it on every rank, then copies nothing: each rank reduces its share of all ranks'
+   * arrays where they lie. Ranks that call with different parts, or some with an ordinary array, get a CollectiveMismatchError.
+   *
+   * It is an ordinary array, as fast as any, if it has less than half a MiB, or the ranks are on several hosts, share no memory, or
+   * /dev/shm has no room for it. The caller disposes of it, after which its memory is given back as soon as all reductions called before are over;
+   * the group disposes of what is left.
+   *
+   * @param length elements
+   * @throws RangeError if the length is no whole number; TypeError for another type
+   */
+  sharedArray<T extends NumberArray>(
+    type: NumberArrayType<T>,
+    length: number,
+    options?: WaitOptions,
+  ): Promise<SharedArray<T>>;
   /** Every rank's array, by rank. Lengths may differ, the type may not. */
   allGather<T extends DataArray>(data: T, options?: WaitOptions): Promise<T[]>;
   /** Overwrites `data` with the root's, in place. Returns `data`. */

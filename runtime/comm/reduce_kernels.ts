@@ -16,6 +16,11 @@ export interface ReduceKernels {
    * whose values mean nothing. The target may be one of the sources.
    */
   reduce(like: NumberArray, op: ReduceOp, span: ReduceSpan): void;
+  /**
+   * Reduces in the same way, and writes the result over all that it read.
+   * @param span.bytes a multiple of 16; nothing behind them is touched
+   */
+  reduceEverywhere(like: NumberArray, op: ReduceOp, span: Omit<ReduceSpan, "target">): void;
 }
 
 type Kernel = (target: number, source: number, stride: number, bytes: number) => void;
@@ -35,49 +40,94 @@ const DIVIDE = { float32: 231, float64: 243 } as const;
  */
 export function compileKernels(memory: WebAssembly.Memory, options: { count: number; stride: number }): ReduceKernels {
   const { count, stride } = options;
-  const names: string[] = [], bodies: number[][] = [];
-  for (const dtype of ["float32", "float64", "int32"] as const) {
-    for (const op of ["sum", "mean", "product", "min", "max"] as const) {
-      names.push(`${dtype} ${op}`);
-      // There is no vector instruction to divide integers.
-      const after = op === "mean" && dtype !== "int32" ? divideBy(dtype, count) : [];
-      bodies.push(reduction(count, vector(INSTRUCTIONS[dtype][op]), after));
-    }
-  }
-  const bytes = moduleOf(names, bodies);
-  const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { "": { memory } })
-    .exports as Record<string, Kernel>;
+  const kernels = new WebAssembly.Instance(moduleFor(count), { "": { memory } }).exports as Record<string, Kernel>;
+  const reduce: ReduceKernels["reduce"] = (like, op, { target, source, bytes }) => {
+    if (bytes === 0) return;
+    const dtype = dtypeOf(like);
+    kernels[`${dtype} ${op}`](target, source, stride, bytes);
+    if (dtype === "int32" && op === "mean") divide(new Int32Array(memory.buffer, target, bytes / 4), count);
+  };
   return {
-    reduce(like, op, { target, source, bytes }) {
+    reduce,
+    reduceEverywhere(like, op, { source, bytes }) {
       if (bytes === 0) return;
-      const dtype = like instanceof Float32Array ? "float32" : like instanceof Float64Array ? "float64" : "int32";
-      kernels[`${dtype} ${op}`](target, source, stride, bytes);
-      if (dtype === "int32" && op === "mean") divide(new Int32Array(memory.buffer, target, bytes / 4), count);
+      const dtype = dtypeOf(like);
+      if (dtype !== "int32" || op !== "mean") return kernels[`${dtype} ${op} everywhere`](0, source, stride, bytes);
+      reduce(like, op, { target: source, source, bytes });
+      const whole = new Uint8Array(memory.buffer);
+      for (let rank = 1; rank < count; rank++) whole.copyWithin(source + rank * stride, source, source + bytes);
     },
   };
 }
 
-const I32 = 0x7f;
-const [TARGET, SOURCE, STRIDE, BYTES, AT, FROM] = [0, 1, 2, 3, 4, 5];
-const get = (local: number) => [0x20, local], tee = (local: number) => [0x22, local];
-const ADD = 0x6a;
+/** By how many ranks they reduce. */
+const modules = new Map<number, WebAssembly.Module>();
+
+function moduleFor(count: number): WebAssembly.Module {
+  const known = modules.get(count);
+  if (known) return known;
+  const names: string[] = [], bodies: number[][] = [];
+  for (const dtype of ["float32", "float64", "int32"] as const) {
+    for (const op of ["sum", "mean", "product", "min", "max"] as const) {
+      // There is no vector instruction to divide integers.
+      const after = op === "mean" && dtype !== "int32" ? divideBy(dtype, count) : [];
+      const value = combined(count, vector(INSTRUCTIONS[dtype][op]), after);
+      names.push(`${dtype} ${op}`, `${dtype} ${op} everywhere`);
+      bodies.push(reduction(value), reductionEverywhere(count, value));
+    }
+  }
+  const module = new WebAssembly.Module(moduleOf(names, bodies));
+  modules.set(count, module);
+  return module;
+}
+
+function dtypeOf(like: NumberArray): "float32" | "float64" | "int32" {
+  return like instanceof Float32Array ? "float32" : like instanceof Float64Array ? "float64" : "int32";
+}
+
+const I32 = 0x7f, V128 = 0x7b;
+const [TARGET, SOURCE, STRIDE, BYTES, AT, FROM, VALUE] = [0, 1, 2, 3, 4, 5, 6];
+const get = (local: number) => [0x20, local], set = (local: number) => [0x21, local];
+const tee = (local: number) => [0x22, local];
+const ADD = 0x6a, SUBTRACT = 0x6b;
 /** Aligned to 4 bytes at least. */
 const LOAD = [...vector(0), 2, 0], STORE = [...vector(11), 2, 0];
 
-/** The body of one reduction: a loop over 16 bytes of all ranks. */
-function reduction(count: number, combine: number[], after: number[]): number[] {
+/** Leaves on the stack what 16 bytes of all ranks come to, and in FROM where the last rank's lie. */
+function combined(count: number, combine: number[], after: number[]): number[] {
   const next = [...get(FROM), ...get(STRIDE), ADD, ...tee(FROM), ...LOAD, ...combine];
   return [
-    ...[1, 2, I32],
-    ...[0x03, 0x40],
-    ...[...get(TARGET), ...get(AT), ADD],
     ...[...get(SOURCE), ...get(AT), ADD, ...tee(FROM), ...LOAD],
     ...Array.from({ length: count - 1 }, () => next).flat(),
     ...after,
-    ...STORE,
+  ];
+}
+
+/** A function that repeats a part for each 16 bytes. */
+function loop(part: number[]): number[] {
+  return [
+    ...[2, 2, I32, 1, V128],
+    ...[0x03, 0x40],
+    ...part,
     ...[...get(AT), 0x41, 16, ADD, ...tee(AT), ...get(BYTES), 0x49, 0x0d, 0],
     ...[0x0b, 0x0b],
   ];
+}
+
+/** One reduction into one place. */
+function reduction(value: number[]): number[] {
+  return loop([...get(TARGET), ...get(AT), ADD, ...value, ...STORE]);
+}
+
+/** One reduction into the place of each rank: from the last back to the first. */
+function reductionEverywhere(count: number, value: number[]): number[] {
+  const store = [...get(VALUE), ...STORE];
+  const before = [...get(FROM), ...get(STRIDE), SUBTRACT, ...tee(FROM), ...store];
+  return loop([
+    ...[...value, ...set(VALUE)],
+    ...[...get(FROM), ...store],
+    ...Array.from({ length: count - 1 }, () => before).flat(),
+  ]);
 }
 
 function divideBy(dtype: "float32" | "float64", count: number): number[] {

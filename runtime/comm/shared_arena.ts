@@ -1,17 +1,17 @@
 import { info } from "../core/messages.ts";
 import type { Peers } from "./peers.ts";
 import { compileKernels, type ReduceKernels } from "./reduce_kernels.ts";
+import { agree, type Refusal, shareSegment } from "./share_segment.ts";
 import type { Segment, SharedMemory } from "./shared_memory.ts";
 
 /** Steps from here on agree about the shared memory; below are the turns of a collective. */
-const SETUP_STEP = 0x4000_0000, REPORT_STEP = SETUP_STEP + 1, GROW_STEP = SETUP_STEP + 2;
+const SETUP_STEP = 0x4000_0000, GROW_STEP = SETUP_STEP + 2;
 /** Slots that take turns; docs/collectives.md tells why so many. */
 export const WHOLE_SLOTS = 2, CHUNK_SLOTS = 8;
 /** Ranks' pieces of a chunk begin at multiples of this: a cache line, so that no two ranks write to one. */
 export const LINE_BYTES = 64;
 /** The least that is taken for a slot. */
 const LEAST_BYTES = 64 * 1024;
-const WASM_LIMIT = 2 ** 32 - 65_536;
 
 /** Options of {@linkcode SharedArena}. */
 export interface SharedArenaOptions {
@@ -89,11 +89,13 @@ export class SharedArena {
    * @returns false if it cannot, on every rank alike; it stays so, and the first of them said why
    */
   async prepare(peers: Peers, bytes: number): Promise<boolean> {
-    if (this.#isOff) return false;
-    if (!this.#segment && !await this.#open(peers)) return false;
     const isWhole = bytes <= this.wholeBytes;
-    if (isWhole ? bytes <= this.#wholeRoom : this.#hasChunkRoom) return true;
-    return await this.#grow(peers, isWhole ? bytes : undefined);
+    return await this.#prepare(peers, { wholeBytes: isWhole ? bytes : 0, chunks: !isWhole });
+  }
+
+  /** The same for arrays of all sizes at once, before something else takes the room. */
+  async prepareAll(peers: Peers): Promise<boolean> {
+    return await this.#prepare(peers, { wholeBytes: this.wholeBytes, chunks: true });
   }
 
   /** Gives the memory back. */
@@ -105,39 +107,36 @@ export class SharedArena {
     this.#segment = undefined;
   }
 
-  async #open(peers: Peers): Promise<boolean> {
-    const { rank, worldSize } = peers, total = worldSize * this.stride;
-    let problem = "";
-    const attempt = (open: () => Segment) => {
-      try {
-        if (total > WASM_LIMIT) throw new Error(`${worldSize} ranks need ${total} bytes of address space`);
-        this.#segment = open();
-        this.#bytes = new Uint8Array(this.#segment.memory.buffer as ArrayBuffer);
-        this.#kernels = compileKernels(this.#segment.memory, { count: worldSize, stride: this.stride });
-      } catch (error) {
-        problem = (error as Error).message;
-      }
-    };
-    if (rank === 0) {
-      attempt(() => this.#sharedMemory.create(total));
-      const name = new TextEncoder().encode(problem ? "" : this.#segment!.name);
-      for (let to = 1; to < worldSize; to++) peers.send(to, SETUP_STEP, name);
-    } else {
-      const name = new TextDecoder().decode(await peers.receive(0, SETUP_STEP));
-      if (name) attempt(() => this.#sharedMemory.open(name, total));
-      else problem = `rank ${peers.rankAt(0)} has none`;
-    }
-    return await this.#agree(peers, REPORT_STEP, problem);
+  async #prepare(peers: Peers, room: { wholeBytes: number; chunks: boolean }): Promise<boolean> {
+    if (this.#isOff) return false;
+    if (!this.#segment && !await this.#open(peers)) return false;
+    const isThere = room.wholeBytes <= this.#wholeRoom && (this.#hasChunkRoom || !room.chunks);
+    return isThere || await this.#grow(peers, room);
   }
 
-  async #grow(peers: Peers, wholeBytes: number | undefined): Promise<boolean> {
+  async #open(peers: Peers): Promise<boolean> {
+    const { worldSize } = peers;
+    const shared = await shareSegment(peers, {
+      sharedMemory: this.#sharedMemory,
+      bytes: worldSize * this.stride,
+      step: SETUP_STEP,
+      prepare: (segment) => {
+        this.#bytes = new Uint8Array(segment.memory.buffer as ArrayBuffer);
+        this.#kernels = compileKernels(segment.memory, { count: worldSize, stride: this.stride });
+      },
+    });
+    if ("refusal" in shared) return this.#turnOff(peers, shared.refusal);
+    this.#segment = shared.segment;
+    return true;
+  }
+
+  async #grow(peers: Peers, { wholeBytes, chunks }: { wholeBytes: number; chunks: boolean }): Promise<boolean> {
     const area = this.areaOf(peers.rank);
-    let problem = "";
-    let room = LEAST_BYTES;
+    let problem = "", room = this.#wholeRoom;
     try {
-      if (wholeBytes === undefined) {
-        this.#segment!.reserve(area + (WHOLE_SLOTS + 1) * this.#slotBytes, CHUNK_SLOTS * this.chunkBytes);
-      } else {
+      if (chunks) this.#segment!.reserve(area + (WHOLE_SLOTS + 1) * this.#slotBytes, CHUNK_SLOTS * this.chunkBytes);
+      if (wholeBytes > room) {
+        room = Math.max(room, LEAST_BYTES);
         while (room < wholeBytes) room *= 2;
         room = Math.min(room, this.wholeBytes);
         const reserved = Math.min(room + 4096, this.#slotBytes);
@@ -146,27 +145,16 @@ export class SharedArena {
     } catch (error) {
       problem = (error as Error).message;
     }
-    if (!await this.#agree(peers, GROW_STEP, problem)) return false;
-    if (wholeBytes === undefined) this.#hasChunkRoom = true;
-    else this.#wholeRoom = room;
+    const refusal = await agree(peers, GROW_STEP, problem);
+    if (refusal) return this.#turnOff(peers, refusal);
+    this.#hasChunkRoom ||= chunks;
+    this.#wholeRoom = room;
     return true;
   }
 
-  /** Every rank tells every other whether it can; one that cannot decides it for all. */
-  async #agree(peers: Peers, step: number, problem: string): Promise<boolean> {
-    const { rank, worldSize } = peers;
-    const mine = new TextEncoder().encode(problem.slice(0, 1000));
-    for (let k = 1; k < worldSize; k++) peers.send((rank + k) % worldSize, step, mine);
-    const problems = new Map<number, string>(problem ? [[rank, problem]] : []);
-    for (let k = 1; k < worldSize; k++) {
-      const from = (rank + k) % worldSize;
-      const told = new TextDecoder().decode(await peers.receive(from, step));
-      if (told) problems.set(from, told);
-    }
-    if (problems.size === 0) return true;
-    const [who, why] = [...problems].sort(([a], [b]) => a - b)[0];
-    if (rank === 0) {
-      const text = `Ranks do not share memory (rank ${peers.rankAt(who)}: ${why}); ` +
+  #turnOff(peers: Peers, { place, why }: Refusal): false {
+    if (peers.rank === 0) {
+      const text = `Ranks do not share memory (rank ${peers.rankAt(place)}: ${why}); ` +
         "large all-reduces go through ZeroMQ, which is slower";
       // On another host than rank 0's, somebody has to say it there.
       info(text, { everyRank: peers.rankAt(0) !== 0 });

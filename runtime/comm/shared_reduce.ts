@@ -2,6 +2,7 @@ import { bytesOf } from "./algorithms.ts";
 import type { Peers } from "./peers.ts";
 import { type NumberArray, type ReduceOp, segmentOf } from "./process_group.ts";
 import { LINE_BYTES, type SharedArena } from "./shared_arena.ts";
+import { hear, tell } from "./turns.ts";
 
 /** Options of {@linkcode sharedReduce}. */
 export interface SharedReduceOptions {
@@ -139,16 +140,4 @@ function cut(
       return [from, Math.min(from + pieceBytes, end)];
     },
   };
-}
-
-/** Tells all others that this rank has come to a step. */
-function tell(peers: Peers, step: number): void {
-  const { rank, worldSize } = peers;
-  for (let k = 1; k < worldSize; k++) peers.send((rank + k) % worldSize, step);
-}
-
-/** Waits until all others have come to a step. */
-async function hear(peers: Peers, step: number): Promise<void> {
-  const { rank, worldSize } = peers;
-  for (let k = 1; k < worldSize; k++) await peers.receive((rank + worldSize - k) % worldSize, step);
 }

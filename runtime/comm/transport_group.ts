@@ -1,24 +1,29 @@
 import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
 import { measureHosts } from "./between_hosts.ts";
+import { checkData, checkNumbers, checkOp } from "./check_data.ts";
 import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { systemClock } from "../core/clock.ts";
 import { hereAsUserCall, keepUserCalls } from "../core/user_call.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
-import { type Dtype, MAX_PAYLOAD_BYTES, type Op, OPS, type Signature } from "./frame.ts";
+import { MAX_PAYLOAD_BYTES, type Signature } from "./frame.ts";
+import { reduceInPlace } from "./in_place_reduce.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
 import {
   type BetweenHosts,
   type DataArray,
   type NumberArray,
+  type NumberArrayType,
   type ProcessGroup,
   type ReduceOp,
   type ReduceOptions,
   type RootOptions,
   segmentOf,
+  type SharedArray,
 } from "./process_group.ts";
 import type { ReduceEngine, StartReduceEngine } from "./reduce_engine.ts";
 import { SharedArena } from "./shared_arena.ts";
+import { SharedArrays, type SharedPlace } from "./shared_arrays.ts";
 import type { SharedMemory } from "./shared_memory.ts";
 import { sharedReduce } from "./shared_reduce.ts";
 import type { WaitOptions } from "./store.ts";
@@ -61,6 +66,7 @@ export class TransportGroup implements ProcessGroup {
   readonly #traffic: TrafficMeter;
   readonly betweenHosts: BetweenHosts | undefined;
   readonly #arena: SharedArena | undefined;
+  readonly #arrays: SharedArrays | undefined;
   #engine: ReduceEngine | undefined;
 
   /** @param transport owned from now on */
@@ -83,6 +89,7 @@ export class TransportGroup implements ProcessGroup {
         wholeBytes: this.#layout ? 0 : options.sharedWholeBytes ?? Math.min(1 << 20, share),
         chunkBytes: options.sharedChunkBytes ?? share,
       });
+      if (!this.#layout) this.#arrays = new SharedArrays(transport, { arena: this.#arena, sharedMemory });
     }
     this.#exchange = new Exchange(transport, options);
     const { clock = systemClock, hostNames = hosts.map((_, host) => `host ${host}`) } = options;
@@ -114,21 +121,32 @@ export class TransportGroup implements ProcessGroup {
   }
 
   allReduce<T extends NumberArray>(data: T, options: ReduceOptions = {}): Promise<T> {
-    const op = checkOp(options.op);
-    const dtype = checkNumbers(data, "allReduce");
-    return this.#run({ kind: "allReduce", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
-      await this.#reduce(exchange, data, { op, gather: true });
-      return data;
-    });
+    return this.#reduce("allReduce", data, { ...options, resultOf: () => data });
   }
 
   reduceScatter<T extends NumberArray>(data: T, options: ReduceOptions = {}): Promise<T> {
-    const op = checkOp(options.op);
-    const dtype = checkNumbers(data, "reduceScatter");
-    return this.#run({ kind: "reduceScatter", dtype, op, root: 0, count: data.length }, options, async (exchange) => {
-      await this.#reduce(exchange, data, { op, gather: false });
-      const { start, end } = segmentOf(data.length, this.rank, this.worldSize);
-      return data.subarray(start, end) as T;
+    const { start, end } = segmentOf(data.length, this.rank, this.worldSize);
+    return this.#reduce("reduceScatter", data, { ...options, resultOf: () => data.subarray(start, end) as T });
+  }
+
+  sharedArray<T extends NumberArray>(
+    type: NumberArrayType<T>,
+    length: number,
+    options: WaitOptions = {},
+  ): Promise<SharedArray<T>> {
+    if (!Number.isInteger(length) || length < 0) throw new RangeError(`length is ${length}; give a whole number`);
+    const empty = new type(new ArrayBuffer(0), 0, 0), dtype = checkNumbers(empty, "sharedArray");
+    const signature: Signature = { kind: "sharedArray", dtype, op: "none", root: 0, count: length };
+    return this.#run(signature, options, async (exchange) => {
+      const bytes = length * empty.BYTES_PER_ELEMENT;
+      const arrays = this.#engine ? undefined : this.#arrays;
+      const found = await arrays?.make(exchange, bytes);
+      if (found) {
+        const data = new type(found.buffer, found.offset, length);
+        return { data, isShared: true, [Symbol.dispose]: () => arrays!.drop(found.buffer, exchange.idle) };
+      }
+      await barrier(exchange);
+      return { data: new type(new ArrayBuffer(bytes), 0, length), isShared: false, [Symbol.dispose]() {} };
     });
   }
 
@@ -197,6 +215,7 @@ export class TransportGroup implements ProcessGroup {
 
   #closeHelpers(): void {
     this.#arena?.close();
+    this.#arrays?.close();
     this.#engine?.close();
     this.#engine = undefined;
   }
@@ -218,8 +237,26 @@ export class TransportGroup implements ProcessGroup {
       : [];
   }
 
-  async #reduce(exchange: Exchange, data: NumberArray, options: { op: ReduceOp; gather: boolean }): Promise<void> {
-    const { op, gather } = options, layout = this.#layout, arena = this.#arena, engine = this.#engine;
+  #reduce<T extends NumberArray>(
+    kind: "allReduce" | "reduceScatter",
+    data: T,
+    options: ReduceOptions & { resultOf: () => T },
+  ): Promise<T> {
+    const op = checkOp(options.op), dtype = checkNumbers(data, kind), gather = kind === "allReduce";
+    const place = this.#arrays?.placeOf(data);
+    const signature: Signature = { kind, dtype, op, root: place?.number ?? 0, count: data.length };
+    return this.#run(signature, options, async (exchange) => {
+      await this.#reduceOver(exchange, data, { op, gather, place });
+      return options.resultOf();
+    });
+  }
+
+  async #reduceOver(
+    exchange: Exchange,
+    data: NumberArray,
+    options: { op: ReduceOp; gather: boolean; place: SharedPlace | undefined },
+  ): Promise<void> {
+    const { op, gather, place } = options, layout = this.#layout, arena = this.#arena, engine = this.#engine;
     const size = data.byteLength, smallBytes = this.#smallBytes, chunkBytes = this.#chunkBytes;
     if (engine && size > 0 && engine.takes(data)) {
       // All are there and agree, so that the engine, which could not say who is missing, waits for nobody.
@@ -230,7 +267,8 @@ export class TransportGroup implements ProcessGroup {
     } else if (layout && (gather || !layout.isFlat)) {
       const traffic = this.#traffic;
       await hierarchicalAllReduce(exchange, data, { op, layout, arena, smallBytes, chunkBytes, traffic });
-    } else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
+    } else if (place) await reduceInPlace(exchange, place, { data, op, gather });
+    else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
       await sharedReduce(exchange, arena, { data, op, gather });
     } else if (size <= smallBytes) await allReduceSmall(exchange, data, op);
     else await ring(exchange, data, { op, chunkBytes, gather });
@@ -251,30 +289,4 @@ export class TransportGroup implements ProcessGroup {
     }
     return root;
   }
-}
-
-function checkOp(op: string = "sum"): Exclude<Op, "none"> {
-  if (op === "none" || !OPS.includes(op as Op)) {
-    throw new TypeError(`op is ${JSON.stringify(op)}; it must be one of ${OPS.slice(1).join(", ")}`);
-  }
-  return op as Exclude<Op, "none">;
-}
-
-function checkNumbers(data: NumberArray, kind: string): Dtype {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Float64Array) return "float64";
-  if (data instanceof Int32Array) return "int32";
-  throw new TypeError(`${kind} takes a Float32Array, Float64Array or Int32Array, not ${nameOf(data)}`);
-}
-
-function checkData(data: DataArray, kind: string): Dtype {
-  if (data instanceof Uint8Array) return "uint8";
-  if (data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array) {
-    return checkNumbers(data, kind);
-  }
-  throw new TypeError(`${kind} takes a Float32Array, Float64Array, Int32Array or Uint8Array, not ${nameOf(data)}`);
-}
-
-function nameOf(value: unknown): string {
-  return value === null || typeof value !== "object" ? String(value) : value.constructor?.name ?? "an object";
 }

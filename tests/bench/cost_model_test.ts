@@ -56,6 +56,7 @@ class Counting {
         this.hops[rank] = Math.max(this.hops[rank], hop);
         return payload;
       },
+      pause: () => Promise.resolve(),
     };
   }
 

@@ -7,6 +7,7 @@ import { segmentOf } from "../../runtime/comm/process_group.ts";
 export const CASES: Record<string, (group: ProcessGroup) => Promise<unknown>> = {
   "sums, means, least, greatest and products are those of a closed form, for every type and size": reductions,
   "reduced random floats are the same bytes on every rank": sameBytes,
+  "shared arrays, and the same part of them, end with the bytes that ordinary arrays end with": sharedArrays,
   "reduce-scatter gives each rank its segment of what all-reduce gives": reduceScatters,
   "all-gather gives every rank's array, by rank, whatever the lengths": allGathers,
   "a broadcast gives the root's array to all, from any root": broadcasts,
@@ -68,6 +69,46 @@ async function sameBytes(group: ProcessGroup): Promise<unknown> {
     digests.push(new Uint8Array(digest).toHex());
   }
   return digests;
+}
+
+async function sharedArrays(group: ProcessGroup): Promise<unknown> {
+  const { rank, worldSize } = group, digests: string[] = [];
+  for (const { Type } of TYPES) {
+    // Larger than what is reduced as a whole where ranks share memory, in tests and by default.
+    const size = 140_011, large = await group.sharedArray<NumberArray>(Type, size);
+    using small = await group.sharedArray<NumberArray>(Type, 100);
+    using _large = large;
+    assert.equal(large.data.length, size);
+    assert.ok([large, small].every(({ data }) => data.every((value) => value === 0)), "they begin as zeros");
+    const before: NumberArray = new Type(size).map((_, i) => Math.sin(i * 12.9898 + rank * 78.233) * 10 ** (i % 9));
+    for (const op of OPS) {
+      for (
+        const [data, from, to] of [[large.data, 0, size], [large.data, 3, size - 5], [small.data, 1, 100]] as const
+      ) {
+        data.set(before.subarray(0, data.length));
+        const part = data.subarray(from, to) as NumberArray, expected = before.slice(from, to);
+        await group.allReduce(expected, { op });
+        assert.equal(await group.allReduce(part, { op }), part);
+        assertSameBytes(part, expected);
+        for (const [start, end] of [[0, from], [to, data.length]]) {
+          assertSameBytes(data.subarray(start, end), before.subarray(start, end));
+        }
+        part.set(before.subarray(from, to));
+        const { start, end } = segmentOf(part.length, rank, worldSize);
+        assertSameBytes(await group.reduceScatter(part, { op }), expected.subarray(start, end));
+        for (const [start, end] of [[0, from], [to, data.length]]) {
+          assertSameBytes(data.subarray(start, end), before.subarray(start, end));
+        }
+        if (op !== "mean") continue;
+        digests.push(new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytesOf(expected)))).toHex());
+      }
+    }
+  }
+  return digests;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
 function assertSameBytes(actual: ArrayBufferView, expected: ArrayBufferView): void {

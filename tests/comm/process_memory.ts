@@ -32,6 +32,11 @@ export class ProcessMemory implements SharedMemory {
     return this.#segment(name);
   }
 
+  /** Bytes of a segment that are not zero. */
+  writtenBytes(name: string): number {
+    return new Uint8Array(this.#segments.get(name)!.buffer).reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
+  }
+
   /** Bytes that were written without having been reserved. */
   get trespassed(): number {
     let count = 0;

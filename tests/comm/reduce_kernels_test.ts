@@ -38,6 +38,29 @@ for (const Type of [Float32Array, Float64Array, Int32Array]) {
   }
 }
 
+for (const Type of [Float32Array, Float64Array, Int32Array]) {
+  Deno.test(`every operation on ${Type.name}, written over all that it read, gives what it gives in one place`, () => {
+    for (const op of ["sum", "mean", "product", "min", "max"] as ReduceOp[]) {
+      for (const count of [2, 3, 5, 8]) {
+        const memory = new WebAssembly.Memory({ initial: count, maximum: count });
+        const kernels = compileKernels(memory, { count, stride: STRIDE });
+        const buffer = memory.buffer as ArrayBuffer, source = 3 * Type.BYTES_PER_ELEMENT;
+        for (const bytes of [0, 16, 48, 8000]) {
+          const length = bytes / Type.BYTES_PER_ELEMENT;
+          const areas = Array.from({ length: count }, (_, rank) => new Type(buffer, rank * STRIDE, 3 + length + 3));
+          for (const [rank, area] of areas.entries()) {
+            area.fill(77).set(Array.from({ length }, (_, i) => Math.sin(i * 12.9898 + rank * 78.233) * 50), 3);
+          }
+          kernels.reduce(new Type(0), op, { target: TARGET_AT, source, bytes });
+          const expected = [77, 77, 77, ...new Type(buffer, TARGET_AT, length), 77, 77, 77];
+          kernels.reduceEverywhere(new Type(0), op, { source, bytes });
+          for (const area of areas) assert.deepEqual([...area], expected, `${op} of ${bytes} bytes of ${count} ranks`);
+        }
+      }
+    }
+  });
+}
+
 Deno.test("a reduction may overwrite one of the arrays it reads", () => {
   const memory = new WebAssembly.Memory({ initial: 3, maximum: 3 });
   const kernels = compileKernels(memory, { count: 3, stride: STRIDE });

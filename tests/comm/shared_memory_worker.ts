@@ -11,11 +11,12 @@ let said = "shared";
 routeMessages((line) => said = line);
 await using store = await connectStore({ port, timeoutMs: 30_000 });
 await using group = await joinProcessGroup({ store, rank, worldSize, timeoutMs: 30_000, collectiveTimeoutMs: 30_000 });
+const shared = await group.sharedArray(Float32Array, 1_000_000);
 for (let round = 0;; round++) {
-  for (const length of [100_000, 1_000_000]) {
-    const data = await group.allReduce(new Float32Array(length).fill(rank + 1));
+  for (const array of [new Float32Array(100_000), new Float32Array(1_000_000), shared.data]) {
+    const data = await group.allReduce(array.fill(rank + 1));
     const sum = worldSize * (worldSize + 1) / 2;
-    if (!data.every((value) => value === sum)) throw new Error(`${length} elements have wrong sums`);
+    if (!data.every((value) => value === sum)) throw new Error(`${data.length} elements have wrong sums`);
   }
   if (round === 0) console.log(`${said}\ngoing`);
   if (round === 0 && Deno.args[3] === "once") break;

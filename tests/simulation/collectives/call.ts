@@ -5,6 +5,8 @@ import type { Random } from "../../../runtime/seed/random.ts";
 /** A collective that all ranks call, and what each should get. */
 export interface Call {
   readonly name: string;
+  /** What all ranks do before the first call. Default: nothing. */
+  prepare?(group: ProcessGroup): Promise<void>;
   run(group: ProcessGroup): Promise<unknown>;
   /** What is wrong with the result of this rank; undefined if nothing is. */
   problem(result: unknown, rank: number): string | undefined;
@@ -43,16 +45,25 @@ function reduction(random: Random, { worldSize, maxLength }: CallLimits): Call {
     const whole = (rank * 7919 + i * 104_729 + salt * 31) % 2001 - 1000;
     return op === "product" ? (whole % 2 === 0 ? 1 : -1) : isExact ? whole : whole / 7;
   };
-  const dataOf = (rank: number): NumberArray => new Arrays(length).map((_, i) => value(rank, i));
+  // No draw of its own, so that older seeds give the same calls.
+  const isShared = salt % 3 === 0;
+  const sharedOf = new WeakMap<ProcessGroup, NumberArray>();
+  const dataOf = (group: ProcessGroup): NumberArray => {
+    const data: NumberArray = sharedOf.get(group) ?? new Arrays(length);
+    for (let i = 0; i < length; i++) data[i] = value(group.rank, i);
+    return data;
+  };
   const expected = once(() => Array.from({ length }, (_, i) => directly(worldSize, op, (rank) => value(rank, i))));
   // Where every rank's is compared with, if only the bytes are known.
   let first: NumberArray | undefined;
   return {
     name: `${scatters ? "reduceScatter" : "allReduce"} (${op}) of ${length} ${Arrays.name}${
       isExact ? "" : ", fractions"
-    }`,
-    run: (group) =>
-      scatters ? group.reduceScatter(dataOf(group.rank), { op }) : group.allReduce(dataOf(group.rank), { op }),
+    }${isShared ? ", shared" : ""}`,
+    async prepare(group) {
+      if (isShared) sharedOf.set(group, (await group.sharedArray<NumberArray>(Arrays, length)).data);
+    },
+    run: (group) => scatters ? group.reduceScatter(dataOf(group), { op }) : group.allReduce(dataOf(group), { op }),
     getsNothing(rank) {
       const { start, end } = segmentOf(length, rank, worldSize);
       return scatters && start === end;

@@ -119,6 +119,7 @@ export async function simulateCollectives(
     { process, random }: { process: SimulatedProcess; random: Random },
   ): Promise<void> {
     const { rank } = end;
+    for (const call of plan.calls) await call.prepare?.(group);
     for (let at = 0; at < plan.calls.length;) {
       await process.sleep(random.uniform() * plan.computeMs[rank]);
       const batch = plan.calls.slice(at, at + plan.together);

@@ -1,0 +1,103 @@
+import type { Peers } from "./peers.ts";
+import type { NumberArray } from "./process_group.ts";
+import { compileKernels, type ReduceKernels } from "./reduce_kernels.ts";
+import type { SharedArena } from "./shared_arena.ts";
+import type { Segment, SharedMemory } from "./shared_memory.ts";
+import { shareSegment } from "./share_segment.ts";
+
+/** Behind the steps in which the ranks agree about the arena. */
+const SHARE_STEP = 0x4800_0000;
+const PAGE = 4096;
+
+/** Where in shared memory an array lies on every rank. */
+export interface SharedPlace {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly kernels: ReduceKernels;
+  /** Where the first rank's begins; the others' follow, `stride` bytes from one to the next. */
+  readonly start: number;
+  readonly stride: number;
+  /** The same on all ranks that mean the same numbers, and no other: 1 or more. */
+  readonly number: number;
+}
+
+interface Block {
+  readonly segment: Segment;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly kernels: ReduceKernels;
+  readonly stride: number;
+  /** The place of its first element. */
+  readonly firstPlace: number;
+}
+
+/** Arrays that all ranks of a group share: each has a segment of its own, with an area for every rank. */
+export class SharedArrays {
+  readonly #rank: number;
+  readonly #worldSize: number;
+  readonly #sharedMemory: SharedMemory;
+  readonly #arena: SharedArena;
+  readonly #blocks = new Map<ArrayBufferLike, Block>();
+  /** Counts in units of 4 bytes; every rank makes the same arrays. */
+  #nextPlace = 0;
+
+  /** @param arena whose room comes first: all that is not shared needs it */
+  constructor(
+    who: { rank: number; worldSize: number },
+    { arena, sharedMemory }: { arena: SharedArena; sharedMemory: SharedMemory },
+  ) {
+    this.#rank = who.rank;
+    this.#worldSize = who.worldSize;
+    this.#sharedMemory = sharedMemory;
+    this.#arena = arena;
+  }
+
+  /**
+   * Makes room for an array on every rank.
+   * @returns where this rank's lies; undefined, on all ranks alike, if there is no room, or if copying is faster than the second turn that comes without it
+   */
+  async make(peers: Peers, length: number): Promise<{ buffer: ArrayBuffer; offset: number } | undefined> {
+    if (!this.#isLarge(length) || !await this.#arena.prepareAll(peers)) return undefined;
+    const stride = Math.ceil(length / PAGE) * PAGE, offset = this.#rank * stride;
+    const shared = await shareSegment(peers, {
+      sharedMemory: this.#sharedMemory,
+      bytes: this.#worldSize * stride,
+      step: SHARE_STEP,
+      prepare: (segment) => segment.reserve(offset, stride),
+    });
+    if ("refusal" in shared) return undefined;
+    const { segment } = shared, buffer = segment.memory.buffer as ArrayBuffer;
+    const kernels = compileKernels(segment.memory, { count: this.#worldSize, stride });
+    const firstPlace = this.#nextPlace;
+    this.#nextPlace += stride / 4;
+    const bytes = new Uint8Array(buffer);
+    this.#blocks.set(buffer, { segment, bytes, kernels, stride, firstPlace });
+    return { buffer, offset };
+  }
+
+  /** Where an array lies, if it is large and this rank's part of one of these. */
+  placeOf({ buffer, byteOffset, byteLength }: NumberArray): SharedPlace | undefined {
+    if (!this.#isLarge(byteLength)) return undefined;
+    const block = this.#blocks.get(buffer), area = block && this.#rank * block.stride;
+    if (!block || byteOffset < area! || byteOffset >= area! + block.stride) return undefined;
+    const { bytes, kernels, stride, firstPlace } = block, start = byteOffset - area!;
+    // A place has 32 bits in a frame.
+    return { bytes, kernels, start, stride, number: 1 + (firstPlace + start / 4) % 0xffff_fffe };
+  }
+
+  /** Forgets an array at once, and gives its memory back when what was called before is over. */
+  drop(buffer: ArrayBuffer, isOver: Promise<unknown>): void {
+    const block = this.#blocks.get(buffer);
+    this.#blocks.delete(buffer);
+    if (block) isOver.then(() => block.segment.close());
+  }
+
+  /** Gives all memory back; nothing is called any more. */
+  close(): void {
+    for (const { segment } of this.#blocks.values()) segment.close();
+    this.#blocks.clear();
+  }
+
+  /** Measured on 2 and 4 ranks: from half the size on, up to which the arena takes whole arrays. */
+  #isLarge(bytes: number): boolean {
+    return 2 * bytes > this.#arena.wholeBytes;
+  }
+}
