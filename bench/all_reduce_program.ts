@@ -29,6 +29,8 @@ export interface AllReduceSetup {
   group?: TransportGroupOptions & { transport?: "auto" | "zmq" | "ipc" | "tcp" };
   /** The host that each rank takes itself to be on, by rank: those of different hosts talk by TCP and CURVE. Default: they share one. */
   hosts?: readonly string[];
+  /** Reduces arrays that lie in memory that the ranks share, where there is any. Default: false. */
+  sharedArrays?: boolean;
   /** What reduces; tensorflow on one host alone. Default: zeromq. */
   processGroup?: ProcessGroupName;
   /** The run's key, where there are hosts. */
@@ -61,7 +63,8 @@ if (import.meta.main) {
   await using store = await connectStore({ port });
   await using group = await join({ store, rank, worldSize }, setup);
   for (const size of setup.sizes) {
-    const data = new Float32Array(size).fill(1);
+    using array = setup.sharedArrays ? await group.sharedArray(Float32Array, size) : undefined;
+    const data = (array?.data ?? new Float32Array(size)).fill(1);
     const calls = size < 1 << 17 ? 100 : size < 1 << 22 ? 10 : 3;
     // The first calls compile the loops.
     for (let i = 0; i < (size < 1 << 20 ? 300 : 5); i++) await group.allReduce(data, { op: "mean" });
