@@ -52,7 +52,7 @@ export class LocalOptimizer implements OptimizerSynchronizer {
   }
 
   async #average({ carriesFlags }: { carriesFlags: boolean }): Promise<void> {
-    const { group, optimizer } = this.#parts, recorder = stepRecorder();
+    const { group } = this.#parts, recorder = stepRecorder();
     if (group.worldSize === 1) return;
     if (recorder) {
       // A step that is recorded has made all of its state.
