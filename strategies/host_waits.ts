@@ -93,8 +93,8 @@ export function describeWay(cost: StepCost, speeds: readonly HostSpeed[]): strin
     `${digits(speed.roundTripMs)} ms there and back to ${speed.host}, ${digits(cost.bytes / 1e6)} MB a step at ` +
     `${digits(speed.bytesPerSecond / 1e6)} MB/s`;
   const remedy = latency > transfer
-    ? "Latency limits it: accumulate gradients over several batches, or have fewer hosts with more ranks"
-    : "Bandwidth limits it: accumulate gradients over several batches, or send 16 bits (gradientCompression)";
+    ? "Latency limits it: accumulate gradients over several batches, average weights every few steps (LocalSGDStrategy), or have fewer hosts with more ranks"
+    : "Bandwidth limits it: accumulate gradients over several batches, average weights every few steps (LocalSGDStrategy), or send 16 bits (gradientCompression)";
   return `${percent} % of a step (${digits(cost.stepSeconds)} s) is the all-reduce between hosts: ${way}. ${remedy}`;
 }
 

@@ -11,7 +11,7 @@ Deno.test("the line says how much of a step it is, how far and how fast the othe
   assert.equal(
     describeWay(COST, [speed(41.3, 1e8)]),
     "45 % of a step (0.1 s) is the all-reduce between hosts: 41 ms there and back to node8, 0.4 MB a step at 100 MB/s. " +
-      "Latency limits it: accumulate gradients over several batches, or have fewer hosts with more ranks",
+      "Latency limits it: accumulate gradients over several batches, average weights every few steps (LocalSGDStrategy), or have fewer hosts with more ranks",
   );
 });
 
