@@ -6,10 +6,14 @@ export type FaultKind = typeof KINDS[number];
 /** Where in the program of a rank it throws. */
 export type Place = typeof PLACES[number];
 
+/** The strategies of the Trainer's runs. */
+export type FaultStrategy = typeof STRATEGIES[number];
+
 /** All that may go wrong. */
 export const KINDS = [
   ...["throw", "exit", "kill", "stop", "memory", "connection", "garbage", "launcher", "disk", "clock"] as const,
 ] as const;
+const STRATEGIES = ["ddp", "sharded", "local"] as const;
 const PLACES = [
   ...["before setup", "training step", "hook", "loader worker", "after the last step"] as const,
 ] as const;
@@ -20,6 +24,8 @@ export interface Fault {
   /** `train`: the Trainer with a model. `reduce`: a process group, no tensor library; quick. */
   readonly program: "train" | "reduce";
   readonly worldSize: number;
+  /** How the ranks of `train` train together. */
+  readonly strategy: FaultStrategy;
   /** The rank that does it, or to which it is done. */
   readonly rank: number;
   /** Before which training step. */
@@ -44,6 +50,7 @@ export function drawFault(random: Random, kind: FaultKind, options: { trainShare
   const place = kind !== "throw" ? "training step" : program === "train" ? PLACES[int(5)] : PLACES[[0, 1, 4][int(3)]];
   return {
     ...{ kind, program, worldSize, place },
+    strategy: program === "train" ? STRATEGIES[int(3)] : "ddp",
     // The disk is rank 0's, which writes.
     rank: kind === "disk" ? 0 : int(worldSize),
     step: 1 + int(STEPS - 2),

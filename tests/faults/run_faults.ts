@@ -13,7 +13,7 @@ export interface RunFaultsOptions {
 export async function runFaults(faults: readonly Fault[], options: RunFaultsOptions): Promise<FaultResult[]> {
   const references = new Map<string, Promise<Uint8Array>>();
   const reference = (fault: Fault) => {
-    const key = `${fault.program} ${fault.worldSize}`;
+    const key = `${fault.program} ${fault.worldSize} ${fault.strategy}`;
     const known = references.get(key) ?? undisturbed(fault);
     references.set(key, known);
     return known;

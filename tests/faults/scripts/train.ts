@@ -3,7 +3,9 @@ import {
   Adam,
   Callback,
   DataLoader,
+  DDPStrategy,
   LightningModule,
+  LocalSGDStrategy,
   ModelCheckpoint,
   seed_everything,
   tf,
@@ -51,7 +53,13 @@ const dataset = await datasetFromModule({
 });
 const loader = new DataLoader(dataset, { batchSize: 4, numWorkers: fault.place === "loader worker" ? 1 : 0 });
 const model = new Net();
+const strategies = {
+  ddp: () => new DDPStrategy(),
+  sharded: () => new DDPStrategy({ shardOptimizerState: true }),
+  local: () => new LocalSGDStrategy({ localSteps: 4 }),
+};
 const trainer = new Trainer({
+  strategy: strategies[fault.strategy](),
   ...{ accelerator: "wasm", maxEpochs: 2, logger: false, enableProgressBar: false, enableModelSummary: false },
   callbacks: [
     new Harm(),
