@@ -18,7 +18,7 @@ export async function broadcastWeights(
         const values = await Promise.all(chunk.map((v) => v.data()));
         values.reduce((offset, array) => (buffer.set(array as NumberArray, offset), offset + array.length), 0);
       }
-      await group.broadcast(buffer, { root });
+      await group.broadcast(buffer, { root, purpose: "fabric.setup" });
       if (group.rank === root) continue;
       chunk.reduce((offset, v) => {
         // A copy, because some backends read the array only when the tensor is first used.

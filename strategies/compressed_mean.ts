@@ -15,6 +15,8 @@ export interface CompressedMeanOptions {
   exact?: number;
   /** From how many bytes of 16-bit numbers on three ranks and more share the summing. Default: 64 KiB. */
   segmentsFromBytes?: number;
+  /** What it is for, in words. Default: nothing in particular. */
+  purpose?: string;
 }
 
 /**
@@ -49,10 +51,10 @@ async function meanOf(
   options: CompressedMeanOptions,
 ): Promise<void> {
   const { values, tail } = parts, exact = tail.length;
-  const { format, segmentsFromBytes = 64 * 1024 } = options;
+  const { format, segmentsFromBytes = 64 * 1024, purpose } = options;
   const { worldSize, rank } = group;
   if (worldSize <= 2 || values.length * 2 < segmentsFromBytes) {
-    const messages = await group.allGather(pack(values, tail, format));
+    const messages = await group.allGather(pack(values, tail, format), { purpose });
     values.fill(0);
     for (const message of messages) addTo(values, message, { exact, format });
     divide(values, worldSize);
@@ -65,13 +67,13 @@ async function meanOf(
   const none = tail.subarray(0, 0);
   const gathers: Promise<Uint8Array<ArrayBuffer>[] | undefined>[] = [];
   for (let root = 0; root < worldSize; root++) {
-    gathers.push(group.gatherObjects(pack(segment(root), none, format), { root }));
+    gathers.push(group.gatherObjects(pack(segment(root), none, format), { root, purpose }));
   }
   const contributions = (await Promise.all(gathers))[rank]!;
   const mine = segment(rank).fill(0);
   for (const message of contributions) addTo(mine, message, { exact: 0, format });
   divide(mine, worldSize);
-  const results = await group.allGather(pack(mine, tail, format));
+  const results = await group.allGather(pack(mine, tail, format), { purpose });
   for (const [owner, message] of results.entries()) {
     addTo(segment(owner).fill(0), message, { exact, format });
   }

@@ -6,6 +6,9 @@ import { assignFlat, assignParts, chunks, flat, readFlat } from "./flat_variable
 import { RankFlags } from "./rank_flags.ts";
 import type { OptimizerSynchronizer } from "./strategy.ts";
 
+/** What ranks exchange here: the same whether a step, a recorded one or `synchronize` is what averages. */
+const purpose = "the average of local SGD";
+
 /** What a {@linkcode LocalOptimizer} is made of. */
 export interface LocalOptimizerParts {
   readonly group: ProcessGroup;
@@ -87,7 +90,7 @@ export class LocalOptimizer implements OptimizerSynchronizer {
     // A rank without samples may hold what is not finite, which times 0 would not be 0.
     if (factor === 0) array.fill(0);
     else if (factor !== 1) { for (let i = 0; i < array.length; i++) array[i] *= factor; }
-    await this.#parts.group.allReduce(array, { op: "mean" });
+    await this.#parts.group.allReduce(array, { op: "mean", purpose });
   }
 
   /** Waits for the other ranks, and exchanges what travels with an average. Returns what this rank's values are to be multiplied by. */
@@ -100,7 +103,7 @@ export class LocalOptimizer implements OptimizerSynchronizer {
     flags.waits.write(waits, rank);
     if (carriesFlags) flags.write(raised);
     const waited = flags.waits.begin();
-    await group.allReduce(head, { op: "mean" });
+    await group.allReduce(head, { op: "mean", purpose });
     waited();
     flags.samples.read(samples, rank);
     flags.waits.read(waits);
@@ -112,10 +115,10 @@ export class LocalOptimizer implements OptimizerSynchronizer {
   async #catchUp(): Promise<void> {
     const { group, optimizer } = this.#parts, { stepCounts } = optimizer;
     const bounds = Int32Array.from([...stepCounts, ...stepCounts.map((count) => -count)]);
-    await group.allReduce(bounds, { op: "max" });
+    await group.allReduce(bounds, { op: "max", purpose });
     const most = [...bounds.subarray(0, stepCounts.length)];
     if (most.every((count, i) => count === -bounds[stepCounts.length + i])) return;
-    const names = await group.allGatherObjects(optimizer.stateNames);
+    const names = await group.allGatherObjects(optimizer.stateNames, { purpose });
     const stateNames = most.map((_, i) =>
       names.reduce((some, of) => of[i].length > some.length ? of[i] : some, names[0][i])
     );

@@ -2,6 +2,9 @@ import type { ProcessGroup, SharedArray } from "../runtime/comm/process_group.ts
 import type { HalfFormat } from "../runtime/precision/half_floats.ts";
 import { compressedMean } from "./compressed_mean.ts";
 
+/** What ranks exchange here: the same from `backward`, `backwardWithoutBatch` and a recorded step. */
+const purpose = "the gradients";
+
 /** What {@linkcode MeanExchange.average} is told of the values. */
 export interface AverageOptions {
   /** How many of the last values are small counters that travel exactly. Default: 0. */
@@ -28,7 +31,7 @@ export class MeanExchange {
    */
   async memoryFor(length: number): Promise<SharedArray<Float32Array<ArrayBuffer>> | undefined> {
     if (this.#compression) return undefined;
-    const array = await this.#group.sharedArray(Float32Array<ArrayBuffer>, length);
+    const array = await this.#group.sharedArray(Float32Array<ArrayBuffer>, length, { purpose });
     return array.isShared ? array : undefined;
   }
 
@@ -36,7 +39,7 @@ export class MeanExchange {
   async average(data: Float32Array<ArrayBuffer>, options: AverageOptions = {}): Promise<void> {
     const { exact = 0, ready } = options;
     // What takes one call needs no turn of its own: the group carries calls out in turn, and beginning at once overlaps with backward.
-    if (!this.#compression && !ready) return void await this.#group.allReduce(data, { op: "mean" });
+    if (!this.#compression && !ready) return void await this.#group.allReduce(data, { op: "mean", purpose });
     const before = this.#waiting > 0 ? this.#last : undefined;
     this.#waiting++;
     const work = this.#inTurn(
@@ -44,8 +47,8 @@ export class MeanExchange {
       ready,
       () =>
         this.#compression
-          ? compressedMean(this.#group, data, { format: this.#compression, exact })
-          : this.#group.allReduce(data, { op: "mean" }),
+          ? compressedMean(this.#group, data, { format: this.#compression, exact, purpose })
+          : this.#group.allReduce(data, { op: "mean", purpose }),
     );
     this.#last = work.catch(() => {}).finally(() => this.#waiting--);
     await work;

@@ -57,15 +57,16 @@ export class OptimizerShard implements OptimizerSynchronizer {
   async gatherState(): Promise<StateDict> {
     const own = this.#optimizer.stateDict(), group = this.#group;
     if (group.worldSize === 1) return own;
+    const purpose = "the optimizer's state";
     // Tensor by tensor: that of a large embedding alone is as much as one message may be.
     const items = Object.entries(own.state as Record<string, StateDict>)
       .flatMap(([name, state]) => Object.entries(state).map(([key, value]) => ({ name, key, value: value! })));
     const pieces = chunks(items, ({ value }) => value instanceof tf.Tensor ? value.size * 4 : 8);
-    const rounds = Math.max(...await group.allGatherObjects(pieces.length));
+    const rounds = Math.max(...await group.allGatherObjects(pieces.length, { purpose }));
     const whole: Record<string, StateDict> = {};
     for (let round = 0; round < rounds; round++) {
       const piece = await snapshot(pieces[round] ?? []) as unknown as typeof items;
-      for (const { name, key, value } of (await group.gatherObjects(piece) ?? []).flat()) {
+      for (const { name, key, value } of (await group.gatherObjects(piece, { purpose }) ?? []).flat()) {
         (whole[name] ??= {})[key] = value;
       }
     }
@@ -106,7 +107,7 @@ export class OptimizerShard implements OptimizerSynchronizer {
     own: Float32Array<ArrayBuffer>,
     lengths: readonly number[],
   ): Promise<Float32Array<ArrayBuffer>[]> {
-    const arrays = await this.#group.allGather(own);
+    const arrays = await this.#group.allGather(own, { purpose: "the optimizer's step" });
     const wrong = arrays.findIndex(({ length }, rank) => length !== lengths[rank]);
     if (wrong < 0) return arrays;
     throw new Error(

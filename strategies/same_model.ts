@@ -17,11 +17,11 @@ export async function checkSameModel(
   what = "the model",
 ): Promise<void> {
   const mine = describe(variables);
-  const expected = await group.broadcastObject(mine);
+  const expected = await group.broadcastObject(mine, { purpose: "fabric.setup" });
   const at = Array.from({ length: Math.max(mine.length, expected.length) }, (_, i) => i)
     .find((i) => mine[i] !== expected[i]);
   const difference = at === undefined ? null : { at, mine: mine[at] ?? null, expected: expected[at] ?? null };
-  const differences = await group.allGatherObjects(difference);
+  const differences = await group.allGatherObjects(difference, { purpose: "fabric.setup" });
   const rank = differences.findIndex((difference) => difference !== null);
   if (rank < 0) return;
   const { at: index, mine: theirs, expected: first } = differences[rank]!;

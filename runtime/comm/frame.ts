@@ -11,7 +11,7 @@ export const MAX_PAYLOAD_BYTES = 1 << 20;
 export const MAX_INLINE_BYTES = 8192;
 
 /** "WEF" and the version of this format. */
-const MAGIC = 0x02464557;
+const MAGIC = 0x03464557;
 
 /** What a frame is for. */
 export const FrameType = { data: 1, report: 2, abort: 3, goodbye: 4, hello: 5 } as const;
@@ -49,6 +49,8 @@ export interface Signature {
   readonly root: number;
   /** Elements. Where it may differ between ranks, it is this rank's and not compared. */
   readonly count: number;
+  /** What it is for, in words; a head carries a number made of them. Default: nothing in particular. */
+  readonly purpose?: string;
 }
 
 /** Kinds whose `count` may differ between ranks. */
@@ -68,6 +70,7 @@ const AT = {
   root: 44,
   length: 48,
   separate: 52,
+  purpose: 54,
   number: 56,
 } as const;
 
@@ -101,6 +104,7 @@ export class Head {
     view.setFloat64(AT.sequence, sequence, true);
     view.setFloat64(AT.count, signature.count, true);
     view.setUint32(AT.root, signature.root, true);
+    view.setUint16(AT.purpose, purposeNumber(signature.purpose), true);
     view.setUint32(AT.step, 0, true);
     return this;
   }
@@ -120,6 +124,7 @@ export class Head {
     const a = this.#view, b = other.#view;
     return a.getUint8(AT.kind) === b.getUint8(AT.kind) && a.getUint8(AT.dtype) === b.getUint8(AT.dtype) &&
       a.getUint8(AT.op) === b.getUint8(AT.op) && a.getUint32(AT.root, true) === b.getUint32(AT.root, true) &&
+      a.getUint16(AT.purpose, true) === b.getUint16(AT.purpose, true) &&
       (this.count === other.count || UNEVEN.has(KINDS[a.getUint8(AT.kind)]));
   }
 
@@ -157,21 +162,31 @@ export class Head {
   }
   /** True if the payload is a message part of its own. */
   get isSeparate(): boolean {
-    return this.#view.getUint32(AT.separate, true) === 1;
+    return this.#view.getUint16(AT.separate, true) === 1;
   }
   set isSeparate(value: boolean) {
-    this.#view.setUint32(AT.separate, value ? 1 : 0, true);
+    this.#view.setUint16(AT.separate, value ? 1 : 0, true);
   }
 }
 
-/** The collective as its caller wrote it, e.g. `allReduce (sum) of 4 float32`. */
+/** 16 bits of a purpose's words, by FNV-1a; 0 if there are none. Two purposes with the same number, one pair in 65,535, are not told apart. */
+export function purposeNumber(purpose: string | undefined): number {
+  if (!purpose) return 0;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193);
+  return ((hash >>> 16) ^ (hash & 0xffff)) || 1;
+}
+
+/** The collective as its caller wrote it and what it is for, e.g. `allReduce (sum) of 4 float32 for the gradients`. */
 export function describe(signature: Signature): string {
-  const { kind, dtype, op, root, count } = signature;
+  const { kind, dtype, op, root, count, purpose } = signature;
   const how = op !== "none"
     ? ` (${op})`
     : ["broadcast", "broadcastObject", "gatherObjects"].includes(kind)
     ? ` (root ${root})`
     : "";
   const where = op !== "none" && root > 0 ? ` at place ${root} of the shared arrays` : "";
-  return `${kind}${how}${dtype === "none" || dtype === "object" ? "" : ` of ${count} ${dtype}`}${where}`;
+  return `${kind}${how}${dtype === "none" || dtype === "object" ? "" : ` of ${count} ${dtype}`}${where}${
+    purpose ? ` for ${purpose}` : ""
+  }`;
 }

@@ -9,8 +9,20 @@ export type NumberArray = Float32Array | Float64Array | Int32Array;
 /** What the collectives move. */
 export type DataArray = NumberArray | Uint8Array;
 
+/** What a collective is for. */
+export interface PurposeOptions {
+  /**
+   * What it is for, in a few words: `"the gradients"`. Ranks whose purposes differ, though their collectives are of one kind, get a
+   * CollectiveMismatchError, which names them. Costs no message. Default: nothing, which is a purpose too.
+   */
+  purpose?: string;
+}
+
+/** Options of all collectives. */
+export interface CollectiveOptions extends WaitOptions, PurposeOptions {}
+
 /** Options of the reducing collectives. */
-export interface ReduceOptions extends WaitOptions {
+export interface ReduceOptions extends CollectiveOptions {
   /** Default: `"sum"`. */
   op?: ReduceOp;
 }
@@ -76,15 +88,15 @@ export interface BetweenHosts {
 }
 
 /** Options of the collectives with a source or a destination. */
-export interface RootOptions extends WaitOptions {
+export interface RootOptions extends CollectiveOptions {
   /** The rank that sends (broadcast) or receives (gather). Default: 0. */
   root?: number;
 }
 
 /**
  * The ranks that train together, and what they can do as one. Every rank calls the same collectives in the same order;
- * a call may be made before the last one finished, they are carried out in turn. A collective whose kind, sequence, size or type
- * differs between ranks rejects with CollectiveMismatchError on all of them; a failed rank rejects with RankFailedError.
+ * a call may be made before the last one finished, they are carried out in turn. A collective whose kind, sequence, size, type or
+ * purpose differs between ranks rejects with CollectiveMismatchError on all of them; a failed rank rejects with RankFailedError.
  * It knows typed arrays and bytes, no tensors.
  */
 export interface ProcessGroup extends AsyncDisposable {
@@ -111,10 +123,10 @@ export interface ProcessGroup extends AsyncDisposable {
   sharedArray<T extends NumberArray>(
     type: NumberArrayType<T>,
     length: number,
-    options?: WaitOptions,
+    options?: CollectiveOptions,
   ): Promise<SharedArray<T>>;
   /** Every rank's array, by rank. Lengths may differ, the type may not. */
-  allGather<T extends DataArray>(data: T, options?: WaitOptions): Promise<T[]>;
+  allGather<T extends DataArray>(data: T, options?: CollectiveOptions): Promise<T[]>;
   /** Overwrites `data` with the root's, in place. Returns `data`. */
   broadcast<T extends DataArray>(data: T, options?: RootOptions): Promise<T>;
   /** The root's value on every rank. Values: JSON, typed arrays, undefined, NaN and infinities. */
@@ -122,9 +134,9 @@ export interface ProcessGroup extends AsyncDisposable {
   /** Every rank's value on the root, by rank; undefined on the others. */
   gatherObjects<T>(value: T, options?: RootOptions): Promise<T[] | undefined>;
   /** Every rank's value on every rank, by rank. */
-  allGatherObjects<T>(value: T, options?: WaitOptions): Promise<T[]>;
+  allGatherObjects<T>(value: T, options?: CollectiveOptions): Promise<T[]>;
   /** Resolves when every rank has called it. */
-  barrier(options?: WaitOptions): Promise<void>;
+  barrier(options?: CollectiveOptions): Promise<void>;
   /** Tells the other ranks that this one failed: their collectives, pending and later, reject with RankFailedError. */
   abort(reason: Error): Promise<void>;
 }

@@ -22,7 +22,7 @@ export interface Failure {
 export function parseReport(payload: Uint8Array, source: number): Report {
   const { signature, site, asks } = parseRecord(payload, source);
   if (typeof signature !== "object" || signature === null) throw unreadable(source, "a report without a collective");
-  const { kind, dtype, op, root, count } = signature as Record<string, unknown>;
+  const { kind, dtype, op, root, count, purpose } = signature as Record<string, unknown>;
   return {
     signature: {
       kind: text(kind) as Kind,
@@ -30,6 +30,7 @@ export function parseReport(payload: Uint8Array, source: number): Report {
       op: text(op) as Op,
       root: Number(root),
       count: Number(count),
+      ...(typeof purpose === "string" && { purpose }),
     },
     site: text(site),
     asks: asks === true,

@@ -93,7 +93,7 @@ export class RollCall {
     });
     return new CollectiveMismatchError(
       `ranks disagree about collective ${sequence} of the process group:\n${lines.join("\n")}\n` +
-        "Every rank must call the same collectives in the same order, with the same sizes and types.",
+        "Every rank must call the same collectives in the same order, for the same purposes, with the same sizes and types.",
     );
   }
 

@@ -11,6 +11,7 @@ import { reduceInPlace } from "./in_place_reduce.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
 import {
   type BetweenHosts,
+  type CollectiveOptions,
   type DataArray,
   type NumberArray,
   type NumberArrayType,
@@ -132,11 +133,11 @@ export class TransportGroup implements ProcessGroup {
   sharedArray<T extends NumberArray>(
     type: NumberArrayType<T>,
     length: number,
-    options: WaitOptions = {},
+    options: CollectiveOptions = {},
   ): Promise<SharedArray<T>> {
     if (!Number.isInteger(length) || length < 0) throw new RangeError(`length is ${length}; give a whole number`);
-    const empty = new type(new ArrayBuffer(0), 0, 0), dtype = checkNumbers(empty, "sharedArray");
-    const signature: Signature = { kind: "sharedArray", dtype, op: "none", root: 0, count: length };
+    const { purpose } = options, empty = new type(new ArrayBuffer(0), 0, 0), dtype = checkNumbers(empty, "sharedArray");
+    const signature: Signature = { kind: "sharedArray", dtype, op: "none", root: 0, count: length, purpose };
     return this.#run(signature, options, async (exchange) => {
       const bytes = length * empty.BYTES_PER_ELEMENT;
       const arrays = this.#engine ? undefined : this.#arrays;
@@ -150,9 +151,10 @@ export class TransportGroup implements ProcessGroup {
     });
   }
 
-  allGather<T extends DataArray>(data: T, options: WaitOptions = {}): Promise<T[]> {
+  allGather<T extends DataArray>(data: T, options: CollectiveOptions = {}): Promise<T[]> {
     const dtype = checkData(data, "allGather");
-    const signature: Signature = { kind: "allGather", dtype, op: "none", root: 0, count: data.length };
+    const { purpose } = options;
+    const signature: Signature = { kind: "allGather", dtype, op: "none", root: 0, count: data.length, purpose };
     return this.#run(signature, options, async (exchange) => {
       const receivers = Array.from({ length: this.worldSize }, (_, rank) => rank);
       const all = await gatherBytes(exchange, bytesOf(data), {
@@ -168,7 +170,8 @@ export class TransportGroup implements ProcessGroup {
   broadcast<T extends DataArray>(data: T, options: RootOptions = {}): Promise<T> {
     const dtype = checkData(data, "broadcast");
     const root = this.#checkRoot(options.root);
-    const signature: Signature = { kind: "broadcast", dtype, op: "none", root, count: data.length };
+    const { purpose } = options;
+    const signature: Signature = { kind: "broadcast", dtype, op: "none", root, count: data.length, purpose };
     return this.#run(signature, options, async (exchange) => {
       await broadcastBytes(exchange, bytesOf(data), root);
       return data;
@@ -178,7 +181,8 @@ export class TransportGroup implements ProcessGroup {
   async broadcastObject<T>(value: T, options: RootOptions = {}): Promise<T> {
     const root = this.#checkRoot(options.root);
     const mine = this.rank === root ? encodeObject(value) : new Uint8Array(0);
-    const signature: Signature = { kind: "broadcastObject", dtype: "object", op: "none", root, count: mine.length };
+    const { purpose } = options, count = mine.length;
+    const signature: Signature = { kind: "broadcastObject", dtype: "object", op: "none", root, count, purpose };
     const bytes = await this.#run(
       signature,
       options,
@@ -193,13 +197,14 @@ export class TransportGroup implements ProcessGroup {
     return this.rank === root ? all as T[] : undefined;
   }
 
-  async allGatherObjects<T>(value: T, options: WaitOptions = {}): Promise<T[]> {
+  async allGatherObjects<T>(value: T, options: CollectiveOptions = {}): Promise<T[]> {
     const receivers = Array.from({ length: this.worldSize }, (_, rank) => rank);
     return await this.#gatherObjects("allGatherObjects", value, { ...options, root: 0, receivers }) as T[];
   }
 
-  barrier(options: WaitOptions = {}): Promise<void> {
-    return this.#run({ kind: "barrier", dtype: "none", op: "none", root: 0, count: 0 }, options, barrier);
+  barrier(options: CollectiveOptions = {}): Promise<void> {
+    const { purpose } = options;
+    return this.#run({ kind: "barrier", dtype: "none", op: "none", root: 0, count: 0, purpose }, options, barrier);
   }
 
   async abort(reason: Error): Promise<void> {
@@ -225,10 +230,10 @@ export class TransportGroup implements ProcessGroup {
     value: unknown,
     options: RootOptions & { root: number; receivers: number[] },
   ): Promise<unknown[]> {
-    const { root, receivers } = options;
+    const { root, receivers, purpose } = options;
     const mine = encodeObject(value);
     const all = await this.#run(
-      { kind, dtype: "object", op: "none", root, count: mine.length },
+      { kind, dtype: "object", op: "none", root, count: mine.length, purpose },
       options,
       (exchange) => gatherBytes(exchange, mine, { receivers, maxBytes: MAX_OBJECT_BYTES, elementBytes: 1 }),
     );
@@ -243,8 +248,8 @@ export class TransportGroup implements ProcessGroup {
     options: ReduceOptions & { resultOf: () => T },
   ): Promise<T> {
     const op = checkOp(options.op), dtype = checkNumbers(data, kind), gather = kind === "allReduce";
-    const place = this.#arrays?.placeOf(data);
-    const signature: Signature = { kind, dtype, op, root: place?.number ?? 0, count: data.length };
+    const place = this.#arrays?.placeOf(data), { purpose } = options;
+    const signature: Signature = { kind, dtype, op, root: place?.number ?? 0, count: data.length, purpose };
     return this.#run(signature, options, async (exchange) => {
       await this.#reduceOver(exchange, data, { op, gather, place });
       return options.resultOf();

@@ -20,7 +20,7 @@ import { readCheckpoint } from "../checkpoint/read_checkpoint.ts";
 import { writeCheckpoint } from "../checkpoint/write_checkpoint.ts";
 import type { RankFlag } from "../../strategies/rank_flags.ts";
 import { describeSlowest } from "../../strategies/rank_waits.ts";
-import type { ReduceOp, RootOptions } from "../comm/process_group.ts";
+import type { PurposeOptions, ReduceOp, RootOptions } from "../comm/process_group.ts";
 import { atCaller, pointAtCaller } from "../core/at_caller.ts";
 import { activity } from "../core/activity.ts";
 import { asUserCall } from "../core/user_call.ts";
@@ -214,7 +214,7 @@ export class Fabric implements AsyncDisposable {
       await this.abort(error as Error);
       throw error;
     }
-    result = await context.group.broadcastObject(result);
+    result = await context.group.broadcastObject(result, { purpose: "fabric.launch" });
     if (this.#settings.launchedBy !== "script") return result;
     if (this.isGlobalZero) await deliverResult(context.store!, result);
     await this.close();
@@ -535,31 +535,44 @@ export class Fabric implements AsyncDisposable {
 
   /**
    * Reduces every number and tensor of `data` over the ranks. Waits for all. Tensors come back as new ones.
-   * @param options `op`: `"mean"` (default), `"sum"`, `"min"`, `"max"`, `"product"`
+   * @param options `op`: `"mean"` (default), `"sum"`, `"min"`, `"max"`, `"product"`; `purpose`: what it is for, in a few words. Ranks whose purposes differ get a
+   * CollectiveMismatchError that tells them, instead of a mean of different things. Default: nothing, which is a purpose too
    */
-  async allReduce<T>(data: T, options: { op?: ReduceOp } = {}): Promise<T> {
-    rejectUnknownOptions("fabric.allReduce", options, ["op"]);
-    return await allReduceTree(this.#launched("allReduce").group, data, options.op ?? "mean");
+  async allReduce<T>(data: T, options: { op?: ReduceOp } & PurposeOptions = {}): Promise<T> {
+    rejectUnknownOptions("fabric.allReduce", options, ["op", "purpose"]);
+    const { op = "mean", purpose } = options;
+    return await allReduceTree(this.#launched("allReduce").group, data, { op, purpose });
   }
 
-  /** Every rank's `data` on every rank: each number and tensor becomes a tensor with the ranks as its first dimension (none with one rank). */
-  async allGather<T>(data: T): Promise<Gathered<T>> {
-    return await allGatherTree(this.#launched("allGather").group, data);
+  /**
+   * Every rank's `data` on every rank: each number and tensor becomes a tensor with the ranks as its first dimension (none with one rank).
+   * @param options `purpose`: see {@linkcode allReduce}. Default: `"fabric.allGather"`
+   */
+  async allGather<T>(data: T, options: PurposeOptions = {}): Promise<Gathered<T>> {
+    rejectUnknownOptions("fabric.allGather", options, ["purpose"]);
+    return await allGatherTree(this.#launched("allGather").group, data, options.purpose);
   }
 
-  /** The root's value on every rank: JSON values, typed arrays, tensors. Waits for the root. */
+  /**
+   * The root's value on every rank: JSON values, typed arrays, tensors. Waits for the root.
+   * @param options `root`: default 0. `purpose`: see {@linkcode allReduce}. Default: `"fabric.broadcast"`
+   */
   async broadcast<T>(value: T, options: RootOptions = {}): Promise<T> {
-    rejectUnknownOptions("fabric.broadcast", options, ["root"]);
+    rejectUnknownOptions("fabric.broadcast", options, ["root", "purpose"]);
     const { group } = this.#launched("broadcast");
-    const root = options.root ?? 0;
+    const { root = 0, purpose = "fabric.broadcast" } = options;
     const host = group.rank === root ? await snapshot(value as StateDict) : null;
-    const received = await group.broadcastObject(host, options);
+    const received = await group.broadcastObject(host, { root, purpose });
     return (group.rank === root ? value : mapTree(received, isHostTensor, fromHost)) as T;
   }
 
-  /** Every rank's value on every rank, by rank: JSON values and typed arrays, in one message. */
-  async allGatherObjects<T>(value: T): Promise<T[]> {
-    return await this.#launched("allGatherObjects").group.allGatherObjects(value);
+  /**
+   * Every rank's value on every rank, by rank: JSON values and typed arrays, in one message.
+   * @param options `purpose`: see {@linkcode allReduce}
+   */
+  async allGatherObjects<T>(value: T, options: PurposeOptions = {}): Promise<T[]> {
+    rejectUnknownOptions("fabric.allGatherObjects", options, ["purpose"]);
+    return await this.#launched("allGatherObjects").group.allGatherObjects(value, { purpose: options.purpose });
   }
 
   /**
@@ -575,9 +588,13 @@ export class Fabric implements AsyncDisposable {
     return this.#launched("agreedFlags").flags.agreed;
   }
 
-  /** Resolves when every rank has called it. */
-  async barrier(): Promise<void> {
-    await this.#launched("barrier").group.barrier();
+  /**
+   * Resolves when every rank has called it.
+   * @param options `purpose`: see {@linkcode allReduce}
+   */
+  async barrier(options: PurposeOptions = {}): Promise<void> {
+    rejectUnknownOptions("fabric.barrier", options, ["purpose"]);
+    await this.#launched("barrier").group.barrier({ purpose: options.purpose });
   }
 
   /**
@@ -597,7 +614,9 @@ export class Fabric implements AsyncDisposable {
         failure = error;
       }
     }
-    const failures = await group.allGatherObjects(failure === undefined ? null : String(failure));
+    const failures = await group.allGatherObjects(failure === undefined ? null : String(failure), {
+      purpose: "fabric.rankZeroFirst",
+    });
     if (failure !== undefined) throw failure;
     const failed = failures.findIndex((message) => message !== null);
     if (failed >= 0) throw new Error(`rank ${failed}, which went first, failed: ${failures[failed]}`);
@@ -638,6 +657,7 @@ export class Fabric implements AsyncDisposable {
     }
     const message = await group.broadcastObject(
       failure === undefined ? null : String((failure as Error).message ?? failure),
+      { purpose: "fabric.save" },
     );
     if (failure !== undefined) throw failure;
     if (message !== null) throw new Error(`rank 0 could not save the checkpoint: ${message}`);
@@ -673,7 +693,7 @@ export class Fabric implements AsyncDisposable {
     const own = this.isGlobalZero
       ? await this.#record.newest({ part: options.part, ranks: this.worldSize }) ?? null
       : null;
-    return await group.broadcastObject(own) ?? undefined;
+    return await group.broadcastObject(own, { purpose: "fabric.latestCheckpoint" }) ?? undefined;
   }
 
   /**

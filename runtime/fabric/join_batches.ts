@@ -4,6 +4,8 @@ import { asUserCall } from "../core/user_call.ts";
 import { sampleCountOf } from "../data/sample_count.ts";
 import { TensorScope } from "../tensor/scope.ts";
 
+const purpose = "fabric.join";
+
 /** What can be joined. */
 export type JoinableBatches<B> = (AsyncIterable<B> | Iterable<B>) & { readonly length?: number };
 
@@ -23,7 +25,9 @@ export async function* joinBatches<B>(
     for (let round = 0; rounds === undefined || round < rounds; round++) {
       const next: IteratorResult<B> | undefined = isOver ? undefined : await iterator.next();
       isOver ||= next?.done === true;
-      if (rounds === undefined && !(await asUserCall(() => group.allGatherObjects(!isOver))).includes(true)) return;
+      if (
+        rounds === undefined && !(await asUserCall(() => group.allGatherObjects(!isOver, { purpose }))).includes(true)
+      ) return;
       if (!isOver) {
         const batch: B = next!.value;
         samples.add(sampleCountOf(batch));
@@ -46,6 +50,6 @@ export async function* joinBatches<B>(
 /** The most batches that a rank has; undefined if one does not know. */
 async function roundsOf(batches: { readonly length?: number }, group: ProcessGroup): Promise<number | undefined> {
   const own = typeof batches.length === "number" && Number.isFinite(batches.length) ? batches.length : null;
-  const all = await asUserCall(() => group.allGatherObjects(own));
+  const all = await asUserCall(() => group.allGatherObjects(own, { purpose }));
   return all.includes(null) ? undefined : Math.max(...all as number[]);
 }

@@ -11,10 +11,14 @@ export type Gathered<T> = T extends Leaf ? tf.Tensor
   : { -readonly [K in keyof T]: Gathered<T[K]> };
 
 /** Reduces every number and tensor of a tree over the ranks. Tensors come back as new ones, owned by the caller. */
-export async function allReduceTree<T>(group: ProcessGroup, tree: T, op: ReduceOp): Promise<T> {
+export async function allReduceTree<T>(
+  group: ProcessGroup,
+  tree: T,
+  options: { op: ReduceOp; purpose?: string },
+): Promise<T> {
   return await mapLeaves(tree, async (leaf) => {
-    if (typeof leaf !== "object") return (await group.allReduce(Float64Array.of(Number(leaf)), { op }))[0];
-    const values = await group.allReduce(await hostArray(leaf), { op });
+    if (typeof leaf !== "object") return (await group.allReduce(Float64Array.of(Number(leaf)), options))[0];
+    const values = await group.allReduce(await hostArray(leaf), options);
     return tf.tensor(values as Float32Array, leaf.shape, leaf.dtype === "bool" ? "int32" : leaf.dtype);
   }) as T;
 }
@@ -23,12 +27,16 @@ export async function allReduceTree<T>(group: ProcessGroup, tree: T, op: ReduceO
  * Stacks every number and tensor of a tree over the ranks, along a new first dimension; with one rank there is none.
  * @throws RangeError if a tensor's shape differs between ranks
  */
-export async function allGatherTree<T>(group: ProcessGroup, tree: T): Promise<Gathered<T>> {
+export async function allGatherTree<T>(
+  group: ProcessGroup,
+  tree: T,
+  purpose = "fabric.allGather",
+): Promise<Gathered<T>> {
   return await mapLeaves(tree, async (leaf) => {
     const tensor = typeof leaf === "object" ? leaf : tf.scalar(Number(leaf));
     try {
       if (group.worldSize === 1) return tensor.clone();
-      const shapes = await group.allGatherObjects(tensor.shape);
+      const shapes = await group.allGatherObjects(tensor.shape, { purpose });
       const odd = shapes.findIndex((shape) => shape.join() !== tensor.shape.join());
       if (odd >= 0) {
         throw new RangeError(
@@ -37,7 +45,7 @@ export async function allGatherTree<T>(group: ProcessGroup, tree: T): Promise<Ga
           }]: pad them, or use fabric.gatherObjects`,
         );
       }
-      const parts = await group.allGather(await hostArray(tensor));
+      const parts = await group.allGather(await hostArray(tensor), { purpose });
       const all = new (parts[0].constructor as Float32ArrayConstructor)(tensor.size * group.worldSize);
       parts.forEach((part, rank) => all.set(part as Float32Array, rank * tensor.size));
       return tf.tensor(all, [group.worldSize, ...tensor.shape], tensor.dtype === "bool" ? "int32" : tensor.dtype);

@@ -46,7 +46,7 @@ export async function collectCheckpoint(session: Session, options: CollectOption
     const own = await rankState(session);
     checkpoint.ranks = options.thisRankOnly || session.fabric.worldSize === 1
       ? [own]
-      : await session.fabric.allGatherObjects(own);
+      : await session.fabric.allGatherObjects(own, { purpose: "the Trainer's checkpoint" });
   }
   await hooks.call("onSaveCheckpoint", checkpoint);
   return checkpoint;

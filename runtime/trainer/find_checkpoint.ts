@@ -10,7 +10,9 @@ import { dirname, join } from "node:path";
 export async function findCheckpoint(trainer: Trainer, wanted: string | undefined): Promise<string | undefined> {
   if (wanted === undefined) return undefined;
   if (wanted !== "best" && wanted !== "last") return wanted;
-  const found = await trainer.fabric.broadcast(trainer.isGlobalZero ? await find(trainer, wanted) ?? null : null);
+  const found = await trainer.fabric.broadcast(trainer.isGlobalZero ? await find(trainer, wanted) ?? null : null, {
+    purpose: "the Trainer's `ckptPath`",
+  });
   if (found !== null) return found;
   if (wanted === "best") {
     throw new Error(

@@ -199,13 +199,15 @@ export class Run implements Session {
           "last digit; cpu and wasm can",
       );
     }
-    this.logDir = await fabric.broadcast(this.trainer.logger?.logDir ?? config.defaultRootDir);
+    this.logDir = await fabric.broadcast(this.trainer.logger?.logDir ?? config.defaultRootDir, {
+      purpose: "the Trainer's log folder",
+    });
 
     await this.#prepareData();
     if (datamodule) await datamodule.setup(task);
     await hooks.callbacks("setup", task);
     await hooks.module("setup", () => module.setup(task));
-    if (fabric.worldSize > 1) await fabric.barrier();
+    if (fabric.worldSize > 1) await fabric.barrier({ purpose: "the end of `setup`" });
     await hooks.module("configureModel", () => module.configureModel());
 
     const path = await this.#resumable() ?? await findCheckpoint(this.trainer, this.#request.ckptPath);
@@ -224,7 +226,7 @@ export class Run implements Session {
     const mine = (perNode: boolean) => perNode ? fabric.localRank === 0 : fabric.isGlobalZero;
     if (datamodule && mine(datamodule.prepareDataPerNode)) await datamodule.prepareData();
     if (mine(module.prepareDataPerNode)) await hooks.module("prepareData", () => module.prepareData());
-    if (fabric.worldSize > 1) await fabric.barrier();
+    if (fabric.worldSize > 1) await fabric.barrier({ purpose: "the end of `prepareData`" });
   }
 
   /** What the same fit saved last, before the run was started again. It is farther than where the user would have it begin. */

@@ -92,7 +92,7 @@ export class StopControl {
       interrupted: this.#interrupted,
       preempted: this.#preempted,
       validate: this.#wantsValidation,
-    });
+    }, { purpose: "whether the Trainer stops" });
     this.#wantsValidation = false;
     this.#agreedValidation ||= ranks.some(({ validate }) => validate);
     this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);

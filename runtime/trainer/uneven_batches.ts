@@ -7,7 +7,9 @@ const WHY = "because in manual optimization every rank needs as many";
 /** Each rank's number of batches, Infinity where it is not known. Collective. */
 export async function lengthsOfRanks(fabric: Fabric, own: number): Promise<number[]> {
   if (fabric.worldSize === 1) return [own];
-  return (await fabric.allGatherObjects(Number.isFinite(own) ? own : null)).map((length) => length ?? Infinity);
+  return (await fabric.allGatherObjects(Number.isFinite(own) ? own : null, {
+    purpose: "the numbers of training batches",
+  })).map((length) => length ?? Infinity);
 }
 
 function counts(lengths: readonly number[]): string {
@@ -50,7 +52,7 @@ export function checkNoneEmpty(hasBatch: readonly boolean[]): void {
  */
 export function cutTogether(fabric: Fabric): (hasBatch: boolean, before: number) => Promise<boolean> {
   return async (hasBatch, before) => {
-    const all = await fabric.allGatherObjects(hasBatch);
+    const all = await fabric.allGatherObjects(hasBatch, { purpose: "whether all ranks have a batch" });
     if (!all.includes(false)) return true;
     if (before === 0) checkNoneEmpty(all);
     if (all.includes(true)) {

@@ -82,6 +82,20 @@ const MISMATCHES: [
     /gatherObjects/,
     /reduceScatter/,
   ],
+  [
+    "what they reduce for",
+    (g) => g.allReduce(new Float32Array(2), { purpose: "the gradients" }),
+    (g) => g.allReduce(new Float32Array(2), { purpose: "the loss" }),
+    /of 2 float32 for the gradients at/,
+    /of 2 float32 for the loss at/,
+  ],
+  [
+    "what a broadcast is for, whose root waits for nobody's data",
+    (g) => g.broadcastObject(1, { purpose: "the outcome" }),
+    (g) => g.broadcastObject(1),
+    /broadcastObject \(root 0\) for the outcome at/,
+    /broadcastObject \(root 0\) at/,
+  ],
 ];
 
 for (const worldSize of [2, 3, 5]) {

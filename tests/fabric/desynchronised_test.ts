@@ -34,16 +34,28 @@ function assertTold(told: string, rank: number, what: string, place: string): vo
 /** By their names in the script: what rank 0 and rank 1 call, as the launcher has to tell it. */
 const PAIRS: readonly (readonly [string, string, string, string])[] = [
   ["number", "allReduce (mean) of 1 float64", "barrier", "barrier"],
-  ["broadcast", "broadcastObject (root 0)", "number", "allReduce (mean) of 1 float64"],
+  ["broadcast", "broadcastObject (root 0) for fabric.broadcast", "number", "allReduce (mean) of 1 float64"],
   ["two", "allReduce (mean) of 2 float32", "three", "allReduce (mean) of 3 float32"],
   ["sum", "allReduce (sum) of 3 float32", "three", "allReduce (mean) of 3 float32"],
-  ["other", "broadcastObject (root 1)", "broadcast", "broadcastObject (root 0)"],
+  [
+    "other",
+    "broadcastObject (root 1) for fabric.broadcast",
+    "broadcast",
+    "broadcastObject (root 0) for fabric.broadcast",
+  ],
   ["nested", "allReduce (mean) of 1 float64", "objects", "allGatherObjects"],
-  ["backward", "allReduce (mean) of 25 float32", "barrier", "barrier"],
-  ["gather", "allGatherObjects", "closure", "allReduce (mean) of 25 float32"],
-  ["step", "allGather of 12 float32", "barrier", "barrier"],
-  ["save", "broadcastObject (root 0)", "first", "allGatherObjects"],
-  ["setup", "broadcastObject (root 0)", "two", "allReduce (mean) of 2 float32"],
+  ["backward", "allReduce (mean) of 25 float32 for the gradients", "barrier", "barrier"],
+  ["gather", "allGatherObjects for fabric.allGather", "closure", "allReduce (mean) of 25 float32 for the gradients"],
+  ["step", "allGather of 12 float32 for the optimizer's step", "barrier", "barrier"],
+  ["save", "broadcastObject (root 0) for fabric.save", "first", "allGatherObjects for fabric.rankZeroFirst"],
+  ["setup", "broadcastObject (root 0) for fabric.setup", "two", "allReduce (mean) of 2 float32"],
+  // Of one kind, for different things.
+  ["save", "broadcastObject (root 0) for fabric.save", "broadcast", "broadcastObject (root 0) for fabric.broadcast"],
+  ["broadcast", "broadcastObject (root 0) for fabric.broadcast", "save", "broadcastObject (root 0) for fabric.save"],
+  ["first", "allGatherObjects for fabric.rankZeroFirst", "joined", "allGatherObjects for fabric.join"],
+  ["gather", "allGatherObjects for fabric.allGather", "objects", "allGatherObjects"],
+  ["backward", "allReduce (mean) of 25 float32 for the gradients", "many", "allReduce (mean) of 25 float32"],
+  ["number", "allReduce (mean) of 1 float64", "loss", "allReduce (mean) of 1 float64 for the loss"],
 ];
 
 for (const [zero, called, one, other] of PAIRS) {
@@ -56,7 +68,7 @@ for (const [zero, called, one, other] of PAIRS) {
 
 Deno.test("when a rank meets the others within a joined loop, the launcher tells its line and that of their loop", async () => {
   const told = await failureOf(SCRIPT, ["whole", "broken"]);
-  assertTold(told, 0, "allGatherObjects", await lineOf(SCRIPT, "for await (const _ of batches)"));
+  assertTold(told, 0, "allGatherObjects for fabric.join", await lineOf(SCRIPT, "for await (const _ of batches)"));
   assertTold(told, 1, "barrier", await lineOf(SCRIPT, "for await (const _ of fabric.join("));
 });
 
@@ -64,7 +76,7 @@ for (const accelerator of ["wasm", "cpu"]) {
   const test = accelerator === "cpu" ? tensorflowTest : Deno.test;
   test(`when a hook calls a collective on one rank, the launcher tells its line and that of the others' fit, on ${accelerator}`, async () => {
     const told = await failureOf(FIT, [accelerator]);
-    assertTold(told, 0, "allReduce (mean) of 12 float32", await lineOf(FIT, "await trainer.fit("));
+    assertTold(told, 0, "allReduce (mean) of 12 float32 for the gradients", await lineOf(FIT, "await trainer.fit("));
     assertTold(told, 1, "barrier", await lineOf(FIT, "fabric.barrier()"));
     assert.match(told, /at step 3, in \w+/);
   });

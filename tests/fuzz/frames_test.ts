@@ -63,6 +63,7 @@ const head = fc.record({
   op: fc.nat(OPS.length),
   count: fc.constantFrom(0, 4, 5, -1, 2 ** 40, NaN),
   root: fc.nat(3),
+  purpose: fc.constantFrom(undefined, "the gradients", ""),
   step: fc.oneof(fc.nat(4), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
   source: fc.constantFrom(0, 1, 2, 2 ** 31),
   generation: fc.constantFrom(0, 1),
@@ -104,6 +105,7 @@ Deno.test("whatever one rank sends, the other's collective ends: with a result o
           op: OPS[frame.op] ?? "none",
           root: frame.root,
           count: frame.count,
+          purpose: frame.purpose,
         };
         const made = new Head().stamp(source, generation, token).sign(type, sequence, signature);
         made.step = step;

@@ -136,7 +136,7 @@ export class EarlyStopping extends Callback {
     // A rank that had no batch looks at what another has.
     const verdict = this.#judge(trainer.callbackMetrics[this.monitor] ?? agreed.value);
     const reasons = trainer.fabric.worldSize > 1
-      ? await trainer.fabric.allGatherObjects(verdict.reason)
+      ? await trainer.fabric.allGatherObjects(verdict.reason, { purpose: "EarlyStopping" })
       : [verdict.reason];
     const reason = reasons.find((one) => one !== "notStopped");
     if (verdict.text !== undefined && (verdict.reason !== "notStopped" || this.#options.verbose)) info(verdict.text);

@@ -12,6 +12,8 @@ import { checkpointName } from "./checkpoint_name.ts";
 import { type CheckpointConfig, type ModelCheckpointOptions, resolveCheckpointOptions } from "./checkpoint_options.ts";
 import { decidesAtTrainEpochEnd } from "./validation_timing.ts";
 
+const purpose = "ModelCheckpoint";
+
 /** What rank 0 decides and all ranks do. */
 interface SavePlan extends Record<string, unknown> {
   /** The monitored metric is not there. */
@@ -147,7 +149,9 @@ export class ModelCheckpoint extends CheckpointCallback {
           "checkpoints",
         )
         : "";
-      this.#dirpath = resolve(trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(folder) : folder);
+      this.#dirpath = resolve(
+        trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(folder, { purpose }) : folder,
+      );
     }
     if (stage !== "fit" || trainer.fastDevRun || !trainer.isGlobalZero || this.#config.saveTopK === 0) return;
     const { ckptPath } = trainer;
@@ -287,7 +291,7 @@ export class ModelCheckpoint extends CheckpointCallback {
     // What is being written must be there, or known to have failed, before names are chosen.
     await trainer.checkpointsWritten();
     const own = trainer.isGlobalZero ? await decide() : null;
-    return (trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(own) : own)!;
+    return (trainer.fabric.worldSize > 1 ? await trainer.fabric.broadcast(own, { purpose }) : own)!;
   }
 
   /** What is to be done, decided on rank 0. @param score of the monitored metric */

@@ -42,7 +42,7 @@ export class MonitoredMetrics {
     const own: OwnMetric | null = name in this.values
       ? { value: this.values[name], step: this.steps[name], reduceFx: this.#reduceFx.get(name) ?? null }
       : null;
-    const all = fabric.worldSize === 1 ? [own] : await fabric.allGatherObjects(own);
+    const all = fabric.worldSize === 1 ? [own] : await fabric.allGatherObjects(own, { purpose: "a monitored metric" });
     const told = all.filter((metric) => metric !== null);
     if (told.length === 0) return undefined;
     const step = Math.max(...told.map((metric) => metric.step));

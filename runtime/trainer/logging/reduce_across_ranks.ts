@@ -3,6 +3,8 @@ import { LoggedMetric, type MetricShare, reduceShares } from "./logged_metric.ts
 import type { MetricState } from "../../metrics/metric_state.ts";
 import type { ResultCollection } from "./result_collection.ts";
 
+const purpose = "the logged values of an epoch";
+
 /** A metric of an epoch with its one number. */
 export interface ReducedMetric {
   readonly entry: LoggedMetric;
@@ -22,7 +24,7 @@ export async function reduceAcrossRanks(fabric: Fabric, collection: ResultCollec
   const entries = [...collection.entries].filter(({ options }) => options.onEpoch);
   const states = await Promise.all(entries.map(({ metric }) => metric?.state()));
   const own: RankShares = { batches: collection.batches, shares: entries.map((entry, i) => entry.share(states[i])) };
-  const ranks = fabric.worldSize === 1 ? [own] : await fabric.allGatherObjects(own);
+  const ranks = fabric.worldSize === 1 ? [own] : await fabric.allGatherObjects(own, { purpose });
   if (ranks.length > 1) checkSameNames(ranks);
   const reduced: ReducedMetric[] = [];
   for (const share of everyShare(ranks)) {
@@ -49,7 +51,7 @@ export async function reduceAcrossRanks(fabric: Fabric, collection: ResultCollec
     let values = mine?.metric && numbersOf(mine.metric.fromStates(shares.map(({ state }) => state as MetricState)));
     // A rank without batches has no object to compute with: one that has it tells the result.
     if (holders.length < ranks.length && syncEpoch) {
-      values = await fabric.broadcast(values ?? [], { root: holders[0].rank });
+      values = await fabric.broadcast(values ?? [], { root: holders[0].rank, purpose });
     }
     for (const { value, suffix } of values ?? []) {
       reduced.push({ entry: suffix ? renamed(entry, suffix) : entry, value });

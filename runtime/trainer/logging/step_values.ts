@@ -39,7 +39,7 @@ export async function synchronised(
   { mayLack }: { mayLack: boolean },
 ): Promise<readonly StepValue[]> {
   if (fabric.worldSize === 1 || !(mayLack || own.some(({ reduceFx }) => reduceFx !== null))) return own;
-  const all = (await fabric.allGatherObjects([...own])).flat();
+  const all = (await fabric.allGatherObjects([...own], { purpose: "the logged values of a step" })).flat();
   const merged = (given: StepValue): StepValue => {
     if (given.reduceFx === null) return given;
     const values = all.filter(({ key }) => key === given.key).map(({ value }) => value);

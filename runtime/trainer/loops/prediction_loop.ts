@@ -64,7 +64,7 @@ async function ofAllRanks(session: Session, own: unknown[]): Promise<unknown[]> 
   if (fabric.worldSize === 1 || !config.useDistributedSampler) return own;
   const host = await Promise.all(own.map((outputs) => snapshot(outputs as StateTree)));
   disposeTensors(own);
-  const ranks = await fabric.allGatherObjects(host);
+  const ranks = await fabric.allGatherObjects(host, { purpose: "the Trainer's predictions" });
   const inOrder: HostTree[] = [];
   for (let turn = 0; turn < Math.max(...ranks.map(({ length }) => length)); turn++) {
     for (const rank of ranks) if (turn < rank.length) inOrder.push(rank[turn]);

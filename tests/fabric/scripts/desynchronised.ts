@@ -13,6 +13,8 @@ const loss = () => model.forward(tf.ones([2, 4])).mean();
 const calls: Record<string, () => Promise<unknown>> = {
   number: () => fabric.allReduce(1),
   two: () => fabric.allReduce(tf.ones([2])),
+  loss: () => fabric.allReduce(1, { purpose: "the loss" }),
+  many: () => fabric.allReduce(tf.ones([25])),
   three: () => fabric.allReduce(tf.ones([3])),
   sum: () => fabric.allReduce(tf.ones([3]), { op: "sum" }),
   nested: () => fabric.allReduce({ epoch: { counts: [{ seen: 1 }], loss: { train: { last: 1 } } } }),
@@ -27,6 +29,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   save: () => fabric.save("half.safetensors", { model }),
   setup: () => fabric.setup(net()),
   first: () => fabric.rankZeroFirst(() => 1),
+  joined: async () => void await fabric.join([1]).next(),
   whole: async () => {
     const batches = fabric.join(new Set([1, 2]));
     for await (const _ of batches);

@@ -7,7 +7,8 @@ export interface Call {
   readonly name: string;
   /** What all ranks do before the first call. Default: nothing. */
   prepare?(group: ProcessGroup): Promise<void>;
-  run(group: ProcessGroup): Promise<unknown>;
+  /** @param purpose what this rank says that it is for */
+  run(group: ProcessGroup, purpose: string): Promise<unknown>;
   /** What is wrong with the result of this rank; undefined if nothing is. */
   problem(result: unknown, rank: number): string | undefined;
   /** Whether a rank comes to an end without the others: it gets nothing. Default: no rank does. */
@@ -63,7 +64,8 @@ function reduction(random: Random, { worldSize, maxLength }: CallLimits): Call {
     async prepare(group) {
       if (isShared) sharedOf.set(group, (await group.sharedArray<NumberArray>(Arrays, length)).data);
     },
-    run: (group) => scatters ? group.reduceScatter(dataOf(group), { op }) : group.allReduce(dataOf(group), { op }),
+    run: (group, purpose) =>
+      scatters ? group.reduceScatter(dataOf(group), { op, purpose }) : group.allReduce(dataOf(group), { op, purpose }),
     getsNothing(rank) {
       const { start, end } = segmentOf(length, rank, worldSize);
       return scatters && start === end;
@@ -102,7 +104,7 @@ function like(Arrays: typeof ARRAYS[number], value: number): number {
 }
 
 function barrier(): Call {
-  return { name: "barrier", run: (group) => group.barrier(), problem: () => undefined };
+  return { name: "barrier", run: (group, purpose) => group.barrier({ purpose }), problem: () => undefined };
 }
 
 function bytesOf(rank: number, length: number, salt: number): Uint8Array {
@@ -113,8 +115,8 @@ function broadcast(random: Random, { worldSize, maxLength }: CallLimits): Call {
   const root = random.integer(worldSize), length = random.integer(8 * maxLength), salt = random.integer(256);
   return {
     name: `broadcast (root ${root}) of ${length} bytes`,
-    run: (group) =>
-      group.broadcast(group.rank === root ? bytesOf(root, length, salt) : new Uint8Array(length), { root }),
+    run: (group, purpose) =>
+      group.broadcast(group.rank === root ? bytesOf(root, length, salt) : new Uint8Array(length), { root, purpose }),
     problem: (result) =>
       sameBytes(result as Uint8Array, bytesOf(root, length, salt)) ? undefined : "is not what the root sent",
   };
@@ -124,7 +126,7 @@ function broadcastObject(random: Random, { worldSize }: CallLimits): Call {
   const root = random.integer(worldSize), salt = random.integer(1000);
   return {
     name: `broadcastObject (root ${root})`,
-    run: (group) => group.broadcastObject(group.rank === root ? { root, salt } : undefined, { root }),
+    run: (group, purpose) => group.broadcastObject(group.rank === root ? { root, salt } : undefined, { root, purpose }),
     problem: (result) => same(result, { root, salt }),
   };
 }
@@ -134,7 +136,7 @@ function allGather(random: Random, { worldSize, maxLength }: CallLimits): Call {
   const lengthOf = (rank: number) => (rank * 13 + salt) % most;
   return {
     name: `allGather of up to ${most} bytes`,
-    run: (group) => group.allGather(bytesOf(group.rank, lengthOf(group.rank), salt)),
+    run: (group, purpose) => group.allGather(bytesOf(group.rank, lengthOf(group.rank), salt), { purpose }),
     problem(result) {
       const all = result as (Uint8Array | undefined)[];
       if (all.length !== worldSize) return `comes from ${all.length} ranks`;
@@ -148,7 +150,7 @@ function gatherObjects(random: Random, { worldSize }: CallLimits): Call {
   const root = random.integer(worldSize), salt = random.integer(1000);
   return {
     name: `gatherObjects (root ${root})`,
-    run: (group) => group.gatherObjects({ rank: group.rank, salt }, { root }),
+    run: (group, purpose) => group.gatherObjects({ rank: group.rank, salt }, { root, purpose }),
     problem: (result, rank) => same(result, rank === root ? everyRank(worldSize, salt) : undefined),
   };
 }
@@ -157,7 +159,7 @@ function allGatherObjects(random: Random, { worldSize }: CallLimits): Call {
   const salt = random.integer(1000);
   return {
     name: "allGatherObjects",
-    run: (group) => group.allGatherObjects({ rank: group.rank, salt }),
+    run: (group, purpose) => group.allGatherObjects({ rank: group.rank, salt }, { purpose }),
     problem: (result) => same(result, everyRank(worldSize, salt)),
   };
 }

@@ -11,8 +11,8 @@ export type Fault =
   | { readonly kind: "repeat" | "overtake" | "cut"; readonly mischief: Mischief }
   | { readonly kind: "kill"; readonly rank: number; readonly atMs: number; readonly lostMs: number }
   | { readonly kind: "freeze"; readonly rank: number; readonly atMs: number; readonly forMs: number }
-  /** A rank throws, leaves, or calls something else before, or instead of, its nth call. */
-  | { readonly kind: "throw" | "leave" | "mismatch"; readonly rank: number; readonly call: number };
+  /** A rank throws, leaves, or calls something else before, or instead of, its nth call; or makes that call for another purpose. */
+  | { readonly kind: "throw" | "leave" | "mismatch" | "purpose"; readonly rank: number; readonly call: number };
 
 /** A world of ranks, what they call, and what goes wrong: all of it drawn from a seed. */
 export interface CollectivesPlan {
@@ -115,7 +115,8 @@ function drawFault(
     case 10:
       return { kind: "leave", rank, call };
     case 11:
-      return { kind: "mismatch", rank, call };
+      // No draw of its own, so that older seeds give the same worlds.
+      return { kind: call % 2 === 0 ? "purpose" : "mismatch", rank, call };
     default:
       return { kind: "none" };
   }

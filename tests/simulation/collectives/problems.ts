@@ -55,13 +55,16 @@ export function problemsOf(plan: CollectivesPlan, run: CollectivesRun): string[]
     case "throw":
     case "leave":
     case "mismatch":
+    case "purpose":
       for (const { rank } of whole) {
         // Who gets nothing from what is still called may be done before.
         if (plan.calls.slice(fault.call).every((call) => call.getsNothing?.(rank))) continue;
         problems.push(`rank ${rank} does not notice what rank ${fault.rank} did`);
       }
       for (const { rank, error } of failed) {
-        if (rank !== fault.rank || fault.kind === "mismatch") problems.push(...mustSay(error!, rank, plan));
+        if (rank !== fault.rank || fault.kind === "mismatch" || fault.kind === "purpose") {
+          problems.push(...mustSay(error!, rank, plan));
+        }
       }
       break;
     case "lost":
@@ -120,6 +123,8 @@ function mustSay(error: Error, rank: number, { fault }: CollectivesPlan): string
     throw: error instanceof RankFailedError && error.facts.rank === fault.rank && /has had enough/.test(error.message),
     leave: error instanceof CollectiveMismatchError &&
       error.message.includes(`rank ${fault.rank} left the process group`),
+    purpose: error instanceof CollectiveMismatchError &&
+      new RegExp(`rank ${fault.rank}: .* for another purpose at`).test(error.message),
     mismatch: error instanceof CollectiveMismatchError &&
       new RegExp(`rank ${fault.rank}: allReduce \\(sum\\) of 777 float64 at`).test(error.message),
   }[fault.kind];

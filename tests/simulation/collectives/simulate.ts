@@ -135,15 +135,15 @@ export async function simulateCollectives(
           await Promise.all(pending);
           throw new PlannedError(`rank ${rank} has had enough`);
         }
-        pending.push(
-          (isFaulty && fault.kind === "mismatch" ? group.allReduce(new Float64Array(777)) : call.run(group)).then(
-            (result) => {
-              end.results++;
-              const problem = isFaulty ? undefined : call.problem(result, rank);
-              if (problem) wrong.push(`${call.name}, call ${at + i}, on rank ${rank} ${problem}`);
-            },
-          ),
-        );
+        const purpose = isFaulty && fault.kind === "purpose" ? "another purpose" : "the plan";
+        const made = isFaulty && fault.kind === "mismatch"
+          ? group.allReduce(new Float64Array(777))
+          : call.run(group, purpose);
+        pending.push(made.then((result) => {
+          end.results++;
+          const problem = isFaulty ? undefined : call.problem(result, rank);
+          if (problem) wrong.push(`${call.name}, call ${at + i}, on rank ${rank} ${problem}`);
+        }));
       }
       // One that fails lets the others fail too.
       const settled = await Promise.allSettled(pending);
