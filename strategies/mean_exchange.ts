@@ -13,6 +13,9 @@ export interface AverageOptions {
   ready?: Promise<unknown>;
 }
 
+/** What is smaller is not worth asking for: no group shares it. */
+const LEAST_SHARED_BYTES = 64 * 1024;
+
 /** Averages arrays over the ranks, one after the other in the order in which it was asked, which must be the same on every rank. */
 export class MeanExchange {
   readonly #group: ProcessGroup;
@@ -30,7 +33,7 @@ export class MeanExchange {
    * @returns undefined if there is none that is better than an ordinary array's
    */
   async memoryFor(length: number): Promise<SharedArray<Float32Array<ArrayBuffer>> | undefined> {
-    if (this.#compression) return undefined;
+    if (this.#compression || length * Float32Array.BYTES_PER_ELEMENT < LEAST_SHARED_BYTES) return undefined;
     const array = await this.#group.sharedArray(Float32Array<ArrayBuffer>, length, { purpose });
     return array.isShared ? array : undefined;
   }
