@@ -50,8 +50,14 @@ export class OptimizerShard implements OptimizerSynchronizer {
     const { worldSize } = this.#group;
     if (worldSize === 1) return Promise.resolve();
     const owned = Array.from({ length: worldSize }, (_, rank) => this.#ownedBy(rank));
+    // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
+    const chunked = owned.map((variables) => chunks(variables, ({ size }) => size * 4));
+    const rounds = Array.from(
+      { length: Math.max(...chunked.map(({ length }) => length)) },
+      (_, round) => chunked.map((chunk) => updatedOf(chunk[round] ?? [])),
+    );
     const recorder = stepRecorder();
-    return recorder ? this.#shareRecorded(recorder, owned.map(updatedOf)) : this.#shareInChunks(owned);
+    return recorder ? this.#shareRecorded(recorder, owned.map(updatedOf), rounds) : this.#shareInRounds(rounds);
   }
 
   async gatherState(): Promise<StateDict> {
@@ -80,25 +86,39 @@ export class OptimizerShard implements OptimizerSynchronizer {
     return this.#parameters.filter(({ owner }) => owner === rank).map(({ variable }) => variable);
   }
 
-  async #shareInChunks(owned: readonly (readonly tf.Variable[])[]): Promise<void> {
-    // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
-    const chunked = owned.map((variables) => chunks(variables, ({ size }) => size * 4));
-    const rounds = Math.max(...chunked.map(({ length }) => length));
-    for (let round = 0; round < rounds; round++) {
-      const parts = chunked.map((chunk) => updatedOf(chunk[round] ?? [])), mine = parts[this.#group.rank];
-      const arrays = await this.#allGather(await readFlat(mine), parts.map(lengthOf));
-      for (const [rank, array] of arrays.entries()) if (rank !== this.#group.rank) assignFlat(parts[rank], array);
+  /** @param rounds in each, what the ranks send: of every owner what it updated */
+  async #shareInRounds(rounds: readonly (readonly (readonly tf.Variable[])[])[]): Promise<void> {
+    const { rank } = this.#group;
+    for (const parts of rounds) {
+      const arrays = await this.#allGather(await readFlat(parts[rank]), parts.map(lengthOf));
+      for (const [owner, array] of arrays.entries()) if (owner !== rank) assignFlat(parts[owner], array);
     }
   }
 
-  /** The same traffic for a step that is recorded, without chunks. */
-  async #shareRecorded(recorder: StepRecorder, updated: readonly (readonly tf.Variable[])[]): Promise<void> {
-    const { rank } = this.#group, lengths = updated.map(lengthOf);
+  /** The same traffic for a step that is recorded: another rank's may not be. */
+  async #shareRecorded(
+    recorder: StepRecorder,
+    updated: readonly (readonly tf.Variable[])[],
+    rounds: readonly (readonly (readonly tf.Variable[])[])[],
+  ): Promise<void> {
+    const { rank } = this.#group,
+      lengths = updated.map(lengthOf),
+      inRounds = rounds.map((parts) => parts.map(lengthOf));
     // In the place of what others own goes nothing but its length.
     const sent = noGrad(() =>
       updated.map((variables, owner) => tf.tidy(() => owner === rank ? flat(variables) : tf.zeros([lengths[owner]])))
     );
-    const shared = await recorder.exchange(sent, (arrays) => this.#allGather(arrays[rank], lengths));
+    const shared = await recorder.exchange(sent, async (arrays) => {
+      const offsets = lengths.map(() => 0);
+      for (const parts of inRounds) {
+        const own = arrays[rank].slice(offsets[rank], offsets[rank] + parts[rank]);
+        for (const [owner, array] of (await this.#allGather(own, parts)).entries()) {
+          if (owner !== rank) arrays[owner].set(array, offsets[owner]);
+          offsets[owner] += parts[owner];
+        }
+      }
+      return arrays;
+    });
     for (const [owner, variables] of updated.entries()) if (owner !== rank) assignParts(variables, shared[owner]);
     for (const tensor of [...sent, ...shared]) tensor.dispose();
   }

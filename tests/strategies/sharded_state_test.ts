@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Adam, DDPStrategy, Fabric, readCheckpoint, SGD, tf } from "../../mod.ts";
 import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
 import { accumulateGradient, zeroGradients } from "../../runtime/tensor/gradients.ts";
+import { recordedBy, type StepRecorder } from "../../runtime/tensor/step_recording.ts";
 import { OptimizerShard } from "../../strategies/optimizer_shard.ts";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
@@ -128,16 +129,19 @@ Deno.test("the option is a boolean", () => {
 async function withShards(
   chosen: (rank: number, variables: tf.Variable[]) => tf.Variable[],
   use: (shards: PromiseSettledResult<OptimizerShard>[], variables: tf.Variable[][]) => Promise<void>,
+  sizes: readonly number[] = [4, 3],
 ): Promise<void> {
   await tf.setBackend("cpu");
   const groups = joinMemoryGroup(2);
-  const all = groups.map(() => [4, 3].map((size) => tf.variable(tf.ones([size]))));
+  const all = groups.map(() => sizes.map((size) => tf.tidy(() => tf.variable(tf.ones([size])))));
   const shards = await Promise.allSettled(groups.map((group, rank) => {
     const named = new Map(all[rank].map((variable, i) => [`p${i}`, variable]));
     const optimizer = new Adam({ parameters: chosen(rank, all[rank]) }).bind(named);
     return OptimizerShard.of(group, optimizer, named);
   }));
   await use(shards, all);
+  zeroGradients(all.flat());
+  tf.dispose(all);
   for (const group of groups) await group[Symbol.asyncDispose]();
 }
 
@@ -159,3 +163,30 @@ Deno.test("a step with gradients that only some ranks have is an error that name
     zeroGradients(variables[0]);
     assert.match(String((outcomes[0] as PromiseRejectedResult).reason), /rank 1 updated 0 numbers.*not synchronised/s);
   }));
+
+Deno.test("a rank whose step is recorded and one whose step is not share parameters that do not fit into one message", () =>
+  withShards((_, variables) => variables, async (shards, variables) => {
+    // Each owner has two of these, and a message holds one.
+    for (const of of variables) for (const variable of of) accumulateGradient(variable, tf.zeros(variable.shape));
+    for (const [rank, of] of variables.entries()) {
+      for (const [i, v] of of.entries()) v.assign(tf.fill(v.shape, 10 * rank + i));
+    }
+    const exchange: StepRecorder["exchange"] = async (tensors, run) => {
+      const values = tensors.map((tensor) => tensor.dataSync<"float32">().slice() as Float32Array<ArrayBuffer>);
+      return (await run(values)).map((array) => tf.tensor1d(array));
+    };
+    const [first, second] = shards.map((shard) => (shard as PromiseFulfilledResult<OptimizerShard>).value);
+    await Promise.all([
+      recordedBy({ exchange } as unknown as StepRecorder, () => first.afterStep()),
+      second.afterStep(),
+    ]);
+    const found = variables.map((of) =>
+      of.map((v) => [v.slice([0], [1]), v.slice([v.size - 1], [1])].map((t) => t.dataSync()[0]))
+    );
+    assert.deepEqual(found[1], found[0]);
+    const owners = found[0].map(([value], i) => (value - i) / 10);
+    assert.deepEqual(owners.toSorted(), [0, 0, 1, 1]);
+    for (const [i, [start, end]] of found[0].entries()) {
+      assert.deepEqual([start, end], [10 * owners[i] + i, 10 * owners[i] + i]);
+    }
+  }, [5_000_000, 5_000_001, 5_000_002, 5_000_003]));
