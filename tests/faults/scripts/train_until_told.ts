@@ -1,6 +1,6 @@
 /**
- * `train_until_told.ts FOLDER [hold] [last]`: the Trainer for 24 steps on every rank. `hold`: after step 5 rank 0 prints `training`, and all ranks wait for TERM or USR1 before they go
- * on. `last`: goes on from the newest checkpoint. Writes how it ended to FOLDER/outcome and the weights to FOLDER/result.
+ * `train_until_told.ts FOLDER [hold] [deaf] [last]`: the Trainer for 24 steps on every rank. `hold`: after step 5 rank 0 prints `training`, and all ranks wait for TERM or USR1 before they go
+ * on. `deaf`: rank 1 does not go on then either. `last`: goes on from the newest checkpoint. Writes how it ended to FOLDER/outcome and the weights to FOLDER/result.
  */
 import { Adam, Callback, DataLoader, LightningModule, seed_everything, tf, Trainer } from "../../../mod.ts";
 import { points } from "./points.ts";
@@ -30,6 +30,7 @@ class Hold extends Callback {
     if (trainer.isGlobalZero) console.log("training");
     const alive = setInterval(() => {}, 1_000);
     await promise;
+    if (how.includes("deaf") && !trainer.isGlobalZero) await new Promise(() => {});
     clearInterval(alive);
   }
 }
