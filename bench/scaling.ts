@@ -14,6 +14,7 @@ import { compile } from "npm:vega-lite@6.5.0";
 import { type AllReduceSetup, measureAllReduce } from "./all_reduce_program.ts";
 import { fitPrice, hierarchicalWork, ringWork, secondsOf, sharedWork, treeWork } from "./cost_model.ts";
 import { ALGORITHMS, NETWORKS, parametersWithin, predictGradients, type Prices } from "./scaling_predictions.ts";
+import { tableHead, tableRow } from "./markdown_table.ts";
 import type { RankSteps } from "./scaling_program.ts";
 
 /** A measured all-reduce. */
@@ -56,7 +57,16 @@ if (options.parts.includes("model")) {
 }
 
 async function showSteps(model: string): Promise<void> {
-  table(`${model}, 100 samples a rank`, ["steps/s", "samples/s", "compute", "readback", "reduce", "wait", "update"]);
+  tableHead([
+    `${model}, 100 samples a rank`,
+    "steps/s",
+    "samples/s",
+    "compute",
+    "readback",
+    "reduce",
+    "wait",
+    "update",
+  ]);
   const seen = new Map<number, RankSteps[][]>([[1, []], [2, []], [4, []]]);
   for (let round = 0; round < rounds; round++) {
     for (const [ranks, runs] of seen) runs.push(await runSteps(model, ranks));
@@ -71,7 +81,7 @@ async function showSteps(model: string): Promise<void> {
     });
     const parts = [0, 1, 2, 3, 4].map((part) => median(steps.map((step) => step[part])).toFixed(2));
     const perSecond = 1000 / best[0].plainMs;
-    line([
+    tableRow([
       `${ranks} rank${ranks > 1 ? "s" : ""}`,
       perSecond.toFixed(0),
       (100 * ranks * perSecond).toFixed(0),
@@ -131,7 +141,15 @@ function showFit(rows: readonly Row[]): Prices {
   const isLeftOut = ({ ranks, size }: Row) => ranks === LEFT_OUT.ranks || LEFT_OUT.sizes.includes(size);
   const off = (error: number[]) => error.length > 0 ? `${(100 * median(error.map(Math.abs))).toFixed(0)} %` : "-";
 
-  table("fitted", ["µs a hop", "ns a byte", "ns a byte reduced", "off: fitted", "sizes left out", "4 ranks, left out"]);
+  tableHead([
+    "fitted",
+    "µs a hop",
+    "ns a byte",
+    "ns a byte reduced",
+    "off: fitted",
+    "sizes left out",
+    "4 ranks, left out",
+  ]);
   const prices: Partial<Record<keyof Prices, ReturnType<typeof fitPrice>>> = {};
   const errors: [Row, number][] = [];
   for (const name of ["messages", "encrypted", "shared"] as const) {
@@ -146,7 +164,7 @@ function showFit(rows: readonly Row[]): Prices {
     const error = (row: Row) => 1000 * secondsOf(work(row), price, crowding(row.ranks)) / row.ms - 1;
     errors.push(...own.filter(isLeftOut).map((row): [Row, number] => [row, error(row)]));
     const sizes = own.filter((row) => isLeftOut(row) && row.ranks !== LEFT_OUT.ranks);
-    line([
+    tableRow([
       name,
       (price.hop * 1e6).toFixed(0),
       (price.byte * 1e9).toFixed(2),
@@ -162,10 +180,10 @@ function showFit(rows: readonly Row[]): Prices {
     const parts = [[work.near, messages], [work.shared, shared], [work.far, encrypted]] as const;
     errors.push([row, 1000 * parts.reduce((sum, [w, p]) => sum + secondsOf(w, p, crowd), 0) / row.ms - 1]);
   }
-  table("not fitted to", ["ranks", "floats", "measured ms", "model ms", "off"]);
+  tableHead(["not fitted to", "ranks", "floats", "measured ms", "model ms", "off"]);
   for (const [{ setup, ranks, size, ms }, error] of errors) {
     const percent = `${error > 0 ? "+" : ""}${(100 * error).toFixed(0)} %`;
-    line([setup, `${ranks}`, size.toLocaleString("en"), ms.toFixed(2), (ms * (1 + error)).toFixed(2), percent]);
+    tableRow([setup, `${ranks}`, size.toLocaleString("en"), ms.toFixed(2), (ms * (1 + error)).toFixed(2), percent]);
   }
   return { messages, encrypted, shared };
 }
@@ -174,14 +192,14 @@ function showPredictions(prices: Prices): void {
   const ms = (seconds: number) => (1000 * seconds).toPrecision(3);
   const show = (seconds: number) => seconds < 1 ? `${Number(ms(seconds))} ms` : `${Number(seconds.toPrecision(3))} s`;
   for (const network of NETWORKS) {
-    table(`100 MB, ${network.name}`, WORLDS.map((ranks) => `${ranks} ranks`));
+    tableHead([`100 MB, ${network.name}`, ...WORLDS.map((ranks) => `${ranks} ranks`)]);
     for (const algorithm of ALGORITHMS) {
       const cell = (ranks: number) => show(predictGradients(algorithm, { ranks, network, bytes: GRADIENTS }, prices));
-      line([algorithm, ...WORLDS.map(cell)]);
+      tableRow([algorithm, ...WORLDS.map(cell)]);
     }
   }
   const network = NETWORKS[1], buckets = [64 / 1024, 1, 5, 25, 100];
-  table(`buckets of, 100 MB, hierarchical, ${network.name}`, buckets.map((mib) => `${mib * 1024} KiB`));
+  tableHead([`buckets of, 100 MB, hierarchical, ${network.name}`, ...buckets.map((mib) => `${mib * 1024} KiB`)]);
   for (const ranks of [64, 1024]) {
     const cell = (mib: number) =>
       show(predictGradients(
@@ -189,11 +207,11 @@ function showPredictions(prices: Prices): void {
         { ranks, network, bytes: GRADIENTS, bucketBytes: mib * 2 ** 20 },
         prices,
       ));
-    line([`${ranks} ranks`, ...buckets.map(cell)]);
+    tableRow([`${ranks} ranks`, ...buckets.map(cell)]);
   }
-  table("parameters averaged within, 64 ranks", ["10 ms", "100 ms", "1 s"]);
+  tableHead(["parameters averaged within, 64 ranks", "10 ms", "100 ms", "1 s"]);
   const within = (name: string, algorithm: typeof ALGORITHMS[number], network: typeof NETWORKS[number]) =>
-    line([
+    tableRow([
       name,
       ...[0.01, 0.1, 1].map((seconds) => {
         const count = parametersWithin(seconds, algorithm, { ranks: 64, network }, prices);
@@ -234,16 +252,6 @@ async function plot(prices: Prices): Promise<string> {
   } finally {
     view.finalize();
   }
-}
-
-function table(name: string, columns: readonly string[]): void {
-  console.log();
-  line([name, ...columns]);
-  line([name, ...columns].map(() => "---"));
-}
-
-function line(cells: readonly string[]): void {
-  console.log(`| ${cells.join(" | ")} |`);
 }
 
 function median(values: number[]): number {

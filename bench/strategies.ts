@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { tableHead, tableRow } from "./markdown_table.ts";
 import { STRATEGIES } from "./strategies_compared.ts";
 import type { RankCost } from "./strategies_program.ts";
 
@@ -41,18 +42,8 @@ async function run<T>(program: string, ranks: number, writers: number, ...args: 
   }
 }
 
-function row(cells: readonly (string | number)[]): void {
-  console.log(`| ${cells.join(" | ")} |`);
-}
-
-function head(cells: readonly string[]): void {
-  console.log();
-  row(cells);
-  row(cells.map(() => "---"));
-}
-
 async function showCosts(): Promise<void> {
-  head(["model", "ranks", "strategy", "ms a step", "optimizer state of a rank, MB", "most memory of a rank, MB"]);
+  tableHead(["model", "ranks", "strategy", "ms a step", "optimizer state of a rank, MB", "most memory of a rank, MB"]);
   for (const model of options.models.split(",")) {
     for (const ranks of worlds) {
       const runs = new Map<string, RankCost[][]>(names.map((name) => [name, []]));
@@ -63,7 +54,7 @@ async function showCosts(): Promise<void> {
       }
       for (const [name, costs] of runs) {
         const best = costs.toSorted((a, b) => a[0].ms - b[0].ms)[0];
-        row([
+        tableRow([
           ...[model, ranks, name, best[0].ms.toFixed(2)],
           range(best.map(({ stateMegabytes }) => stateMegabytes)),
           range(best.map(({ peakMegabytes }) => peakMegabytes)),
@@ -74,11 +65,11 @@ async function showCosts(): Promise<void> {
 }
 
 async function showLearning(): Promise<void> {
-  head(["ranks", "strategy", ...Array.from({ length: Number(options.epochs) }, (_, i) => `epoch ${i + 1}`)]);
+  tableHead(["ranks", "strategy", ...Array.from({ length: Number(options.epochs) }, (_, i) => `epoch ${i + 1}`)]);
   for (const ranks of worlds) {
     for (const name of names) {
       const [accuracies] = await run<number[]>("strategies_learning.ts", ranks, 1, name, options.epochs);
-      row([ranks, name, ...accuracies.map((accuracy) => accuracy.toFixed(4))]);
+      tableRow([ranks, name, ...accuracies.map((accuracy) => accuracy.toFixed(4))]);
     }
   }
 }

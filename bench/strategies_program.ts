@@ -9,7 +9,6 @@ import { STRATEGIES } from "./strategies_compared.ts";
 
 /** What a rank saw. */
 export interface RankCost {
-  rank: number;
   /** Milliseconds a step. */
   ms: number;
   /** Megabytes of optimizer state, and the most memory that the process had at a time. */
@@ -19,12 +18,12 @@ export interface RankCost {
 
 const [folder, name, model, steps] = Deno.args;
 const HIDDEN: Record<string, number[]> = { perceptron: [100], wide: [1000, 1000] };
+// Averaging steps of local SGD are every eighth, and each kind of step is measured in both modes before one is chosen.
 const BATCH = 100, INPUTS = 784, CLASSES = 10, WARM_UP = 200;
 
 const fabric = new Fabric({ accelerator: "cpu", strategy: STRATEGIES[name]() });
 await fabric.launch();
 const sizes = [INPUTS, ...HIDDEN[model], CLASSES];
-// Averaging steps of local SGD are every eighth, and each kind of step is measured in both modes before one is chosen.
 const net = tf.sequential({
   layers: sizes.slice(1).map((units, i) =>
     tf.layers.dense({ units, inputShape: [sizes[i]], activation: i < sizes.length - 2 ? "relu" : undefined })
@@ -54,7 +53,6 @@ const state = Object.values(optimizer.ownStateDict().state as Record<string, Rec
 const numbers = state.flatMap((part) => Object.values(part))
   .reduce<number>((sum, value) => sum + (value instanceof tf.Tensor ? value.size : 0), 0);
 const cost: RankCost = {
-  rank: fabric.globalRank,
   ms,
   stateMegabytes: numbers * 4 / 1e6,
   peakMegabytes: peakMegabytes(),
