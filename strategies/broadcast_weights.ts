@@ -1,5 +1,6 @@
-import type { NumberArray, ProcessGroup } from "../runtime/comm/process_group.ts";
-import { tf } from "../runtime/tensor/tf.ts";
+import type { ProcessGroup } from "../runtime/comm/process_group.ts";
+import type { tf } from "../runtime/tensor/tf.ts";
+import { assignFlat, chunks, lengthOf, readInto } from "./flat_variables.ts";
 
 /** How much is sent at a time, so that a large model needs no second copy of itself. */
 const CHUNK_BYTES = 64 * 2 ** 20;
@@ -12,21 +13,12 @@ export async function broadcastWeights(
 ): Promise<void> {
   const root = options.root ?? 0;
   for (const dtype of new Set(variables.map((v) => v.dtype))) {
-    for (const chunk of chunks(variables.filter((v) => v.dtype === dtype))) {
-      const buffer = bufferFor(dtype, chunk.reduce((sum, v) => sum + v.size, 0));
-      if (group.rank === root) {
-        const values = await Promise.all(chunk.map((v) => v.data()));
-        values.reduce((offset, array) => (buffer.set(array as NumberArray, offset), offset + array.length), 0);
-      }
+    const ofType = variables.filter((v) => v.dtype === dtype);
+    for (const chunk of chunks(ofType, ({ size }) => size * 4, CHUNK_BYTES)) {
+      const buffer = bufferFor(dtype, lengthOf(chunk));
+      if (group.rank === root) await readInto(buffer, chunk);
       await group.broadcast(buffer, { root, purpose: "fabric.setup" });
-      if (group.rank === root) continue;
-      chunk.reduce((offset, v) => {
-        // A copy, because some backends read the array only when the tensor is first used.
-        const value = tf.tensor(buffer.slice(offset, offset + v.size), v.shape, v.dtype);
-        v.assign(value);
-        value.dispose();
-        return offset + v.size;
-      }, 0);
+      if (group.rank !== root) assignFlat(chunk, buffer);
     }
   }
 }
@@ -39,17 +31,4 @@ function bufferFor(
   if (dtype === "int32") return new Int32Array(length);
   if (dtype === "bool") return new Uint8Array(length);
   throw new TypeError(`variables of type ${dtype} cannot be sent between ranks: use float32, int32 or bool`);
-}
-
-function* chunks(variables: readonly tf.Variable[]): Generator<tf.Variable[]> {
-  let chunk: tf.Variable[] = [], bytes = 0;
-  for (const variable of variables) {
-    if (chunk.length > 0 && bytes + variable.size * 4 > CHUNK_BYTES) {
-      yield chunk;
-      [chunk, bytes] = [[], 0];
-    }
-    chunk.push(variable);
-    bytes += variable.size * 4;
-  }
-  if (chunk.length > 0) yield chunk;
 }

@@ -1,3 +1,4 @@
+import type { DataArray } from "../runtime/comm/process_group.ts";
 import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 
@@ -9,13 +10,13 @@ export function lengthOf(variables: readonly tf.Variable[]): number {
   return variables.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Items one after the other, in lists of 32 MiB or of a single item. */
-export function chunks<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
+/** Items one after the other, in lists of `most` bytes or of a single item. @param most default: 32 MiB */
+export function chunks<T>(items: readonly T[], bytesOf: (item: T) => number, most = CHUNK_BYTES): T[][] {
   const lists: T[][] = [];
   let bytes = Infinity;
   for (const item of items) {
     const more = bytesOf(item);
-    if (bytes + more > CHUNK_BYTES) {
+    if (bytes + more > most) {
       lists.push([]);
       bytes = 0;
     }
@@ -27,20 +28,24 @@ export function chunks<T>(items: readonly T[], bytesOf: (item: T) => number): T[
 
 /** The values of float32 variables, one after the other. */
 export async function readFlat(variables: readonly tf.Variable[]): Promise<Float32Array<ArrayBuffer>> {
-  const all = new Float32Array(lengthOf(variables));
-  const values = await Promise.all(variables.map((variable) => variable.data<"float32">()));
-  values.reduce((offset, array) => (all.set(array, offset), offset + array.length), 0);
-  return all;
+  return await readInto(new Float32Array(lengthOf(variables)), variables);
 }
 
-/** Gives float32 variables what {@linkcode readFlat} read of others. */
-export function assignFlat(variables: readonly tf.Variable[], values: Float32Array): void {
-  variables.reduce((offset, variable) => {
+/** Puts the values of variables of one type, one after the other, into an array of that type. Returns the array. */
+export async function readInto<T extends DataArray>(target: T, variables: readonly tf.Variable[]): Promise<T> {
+  const values = await Promise.all(variables.map((variable) => variable.data()));
+  values.reduce((offset, array) => (target.set(array as T, offset), offset + array.length), 0);
+  return target;
+}
+
+/** Gives variables of one type what {@linkcode readInto} read of others. */
+export function assignFlat(variables: readonly tf.Variable[], values: DataArray): void {
+  variables.reduce((offset, { size, shape, dtype }, i) => {
     // A copy, because some backends read the array only when the tensor is first used.
-    const value = tf.tensor(values.slice(offset, offset + variable.size), variable.shape, "float32");
-    variable.assign(value);
+    const value = tf.tensor(values.slice(offset, offset + size) as Float32Array, shape, dtype);
+    variables[i].assign(value);
     value.dispose();
-    return offset + variable.size;
+    return offset + size;
   }, 0);
 }
 

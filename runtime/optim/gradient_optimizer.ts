@@ -120,7 +120,9 @@ export abstract class GradientOptimizer implements Optimizer {
     const own = new Set(parameters);
     for (const slot of this.#bound) {
       slot.isOwn = own.has(slot.variable);
-      if (!slot.isOwn) forget(slot);
+      if (slot.isOwn) continue;
+      disposeState(slot);
+      slot.step = 0;
     }
   }
 
@@ -206,10 +208,7 @@ export abstract class GradientOptimizer implements Optimizer {
   }
 
   dispose(): void {
-    for (const slot of this.#slots ?? []) {
-      slot.state.forEach((variable) => variable.dispose());
-      slot.state.clear();
-    }
+    for (const slot of this.#slots ?? []) disposeState(slot);
   }
 
   #updateOf(slot: Slot, { gradient, isFirst }: { gradient: tf.Tensor; isFirst: boolean }): ParameterUpdate {
@@ -250,10 +249,9 @@ export abstract class GradientOptimizer implements Optimizer {
   }
 }
 
-function forget(slot: Slot): void {
-  slot.state.forEach((variable) => variable.dispose());
-  slot.state.clear();
-  slot.step = 0;
+function disposeState({ state }: Slot): void {
+  state.forEach((variable) => variable.dispose());
+  state.clear();
 }
 
 function stateOf(slot: Slot, name: string): tf.Variable {
