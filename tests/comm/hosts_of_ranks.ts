@@ -1,7 +1,7 @@
-import { Head } from "../../runtime/comm/frame.ts";
 import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
 import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
 import { TransportGroup, type TransportGroupOptions } from "../../runtime/comm/transport_group.ts";
+import { delay } from "./late_transport.ts";
 import { type Faults, ProcessMemory } from "./process_memory.ts";
 
 /** Ranks of several hosts within one process, and what goes between them. */
@@ -23,20 +23,12 @@ export function joinHosts(
   const memories = hosts.map((_, host) => new ProcessMemory(faults?.(host)));
   const traffic = { between: 0, within: 0 };
   const groups = memoryTransports(hosts.flat().length).map((transport, rank) => {
-    const send = transport.send.bind(transport), close = transport.close.bind(transport);
-    let isClosed = false;
-    transport.close = (lingerMs: number) => {
-      isClosed = true;
-      return close(lingerMs);
-    };
-    transport.send = (to: number, head: Head, payload: Uint8Array, inPlace: boolean) => {
-      const isNear = hostOf(to) === hostOf(rank);
-      traffic[isNear ? "within" : "between"] += payload.length;
-      if (isNear || delayMs === 0) return send(to, head, payload, inPlace);
-      const late = new Head(head.bytes.slice().buffer), bytes = payload.slice();
-      setTimeout(() => {
-        if (!isClosed) send(to, late, bytes, false);
-      }, delayMs);
+    const isNear = (to: number) => hostOf(to) === hostOf(rank);
+    delay(transport, { isLate: (to) => delayMs > 0 && !isNear(to), delayMs });
+    const send = transport.send.bind(transport);
+    transport.send = (to, head, payload, inPlace) => {
+      traffic[isNear(to) ? "within" : "between"] += payload.length;
+      return send(to, head, payload, inPlace);
     };
     const sharedMemory = faults && memories[hostOf(rank)];
     return new TransportGroup(transport, { ...rest, hosts, sharedMemory });

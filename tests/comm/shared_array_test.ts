@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Head } from "../../runtime/comm/frame.ts";
 import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
 import { joinProcessGroup } from "../../runtime/comm/join_process_group.ts";
 import { MemoryStore } from "../../runtime/comm/memory_store.ts";
@@ -9,6 +8,7 @@ import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { CollectiveMismatchError } from "../../runtime/core/errors.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
 import { joinHosts } from "./hosts_of_ranks.ts";
+import { delay } from "./late_transport.ts";
 import { ProcessMemory } from "./process_memory.ts";
 
 const leave = (groups: readonly ProcessGroup[]) => Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
@@ -50,17 +50,7 @@ Deno.test("every length around vectors and ranks' shares is reduced in place to 
 function joinWithLateRank(worldSize: number, delayMs: number): ProcessGroup[] {
   const sharedMemory = new ProcessMemory();
   return memoryTransports(worldSize).map((transport) => {
-    const send = transport.send.bind(transport), close = transport.close.bind(transport);
-    let isClosed = false;
-    transport.close = (lingerMs: number) => {
-      isClosed = true;
-      return close(lingerMs);
-    };
-    transport.send = (to: number, head: Head, payload: Uint8Array, inPlace: boolean) => {
-      if (to < worldSize - 1) return send(to, head, payload, inPlace);
-      const late = new Head(head.bytes.slice().buffer), bytes = payload.slice();
-      setTimeout(() => isClosed || send(to, late, bytes, false), delayMs);
-    };
+    delay(transport, { isLate: (to) => to === worldSize - 1, delayMs });
     return new TransportGroup(transport, { ...SMALL, sharedMemory });
   });
 }

@@ -1,27 +1,19 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { readCheckpoint } from "../../mod.ts";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
+import { runLauncher } from "../launcher/run_launcher.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 
-async function fit(
-  what: string,
-  accelerator: string,
-  folder: string,
-): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "launcher/main.ts", "--devices", "2", "tests/strategies/scripts/fit_local.ts"],
-      ...[what, accelerator, folder],
-    ],
-    cwd: new URL("../../", import.meta.url),
-    env: { NO_COLOR: "1" },
-  }).output();
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+const SCRIPT = fileURLToPath(new URL("scripts/fit_local.ts", import.meta.url));
+
+function fit(...how: [what: string, accelerator: string, folder: string]) {
+  return runLauncher(["--devices", "2", SCRIPT, ...how]);
 }
 
 async function assertFits(accelerator: string): Promise<void> {
   await inTemporaryFolder(async (folder) => {
-    const { code, out, err } = await fit("whole", accelerator, folder);
+    const { code, stdout: out, stderr: err } = await fit("whole", accelerator, folder);
     assert.equal(code, 0, err);
     const seen: Record<string, boolean[]> = JSON.parse(out.match(/RESULT (.*)$/m)![1]);
     assert.deepEqual(seen.validation, [true, true, true, true]);
@@ -29,7 +21,7 @@ async function assertFits(accelerator: string): Promise<void> {
     // Eight steps an epoch, validated after the fourth and the eighth, saved after the sixth. Three steps after each of these is an average.
     assert.equal(seen.batch.map((same) => same ? "=" : "d").join(""), "dd=ddddd" + "dd=ddd=d");
     const resumed = await fit("resumed", accelerator, folder);
-    assert.equal(resumed.code, 0, resumed.err);
+    assert.equal(resumed.code, 0, resumed.stderr);
     const [a, b] = [await readCheckpoint(`${folder}/whole`), await readCheckpoint(`${folder}/resumed`)];
     assert.deepEqual(b.stateDict, a.stateDict);
     assert.deepEqual(b.optimizerStates, a.optimizerStates);
@@ -43,7 +35,7 @@ tensorflowTest("the same with compiled steps", () => assertFits("cpu"));
 
 Deno.test("training data that does not say its length is refused, with what to do", () =>
   inTemporaryFolder(async (folder) => {
-    const { code, err } = await fit("stream", "wasm", folder);
+    const { code, stderr: err } = await fit("stream", "wasm", folder);
     assert.equal(code, 1);
     assert.match(
       err,

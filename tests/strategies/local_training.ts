@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { AcceleratorName } from "../../runtime/accelerators/accelerator.ts";
+import { runLauncher } from "../launcher/run_launcher.ts";
 
 /** What the two ranks are to do. */
 export interface LocalTraining {
@@ -37,15 +39,9 @@ export interface LocallyTrained {
 export async function trainLocally(
   training: LocalTraining,
 ): Promise<{ ranks: LocallyTrained[]; err: string; file: Uint8Array }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "launcher/main.ts", "--devices", "2", "tests/strategies/scripts/train_local.ts"],
-      JSON.stringify(training),
-    ],
-    cwd: new URL("../../", import.meta.url),
-    env: { NO_COLOR: "1" },
-  }).output();
-  const err = new TextDecoder().decode(stderr), result = new TextDecoder().decode(stdout).match(/RESULT (.*)$/m);
+  const script = fileURLToPath(new URL("scripts/train_local.ts", import.meta.url));
+  const { code, stdout, stderr: err } = await runLauncher(["--devices", "2", script, JSON.stringify(training)]);
+  const result = stdout.match(/RESULT (.*)$/m);
   assert.ok(code === 0 && result, err);
   return { ranks: JSON.parse(result[1]), err, file: await Deno.readFile(`${training.folder}/last`) };
 }

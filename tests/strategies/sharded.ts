@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { AcceleratorName } from "../../runtime/accelerators/accelerator.ts";
+import { runLauncher } from "../launcher/run_launcher.ts";
 
 /** What the ranks are to do. */
 export interface Training {
@@ -34,15 +36,10 @@ export async function train(
   place: { folder: string; script?: string },
 ): Promise<Trained> {
   const { folder, script = "train_sharded" } = place;
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "launcher/main.ts", "--devices", String(ranks), `tests/strategies/scripts/${script}.ts`],
-      ...[JSON.stringify(training), folder],
-    ],
-    cwd: new URL("../../", import.meta.url),
-    env: { NO_COLOR: "1" },
-  }).output();
-  const err = new TextDecoder().decode(stderr);
+  const { code, stderr: err } = await runLauncher([
+    ...["--devices", String(ranks), fileURLToPath(new URL(`scripts/${script}.ts`, import.meta.url))],
+    ...[JSON.stringify(training), folder],
+  ]);
   assert.equal(code, 0, err);
   const found: { weights: number[]; stateBytes: number }[] = JSON.parse(
     await Deno.readTextFile(`${folder}/${training.name}.json`),

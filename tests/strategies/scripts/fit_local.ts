@@ -1,20 +1,12 @@
 /** A rank: fits by the Trainer with local SGD. Arguments: `whole`, `resumed` or `stream`, the accelerator, and a folder. */
-import { AdamW, LocalSGDStrategy, seed_everything, tf } from "../../../mod.ts";
+import { LocalSGDStrategy, seed_everything } from "../../../mod.ts";
 import { Callback } from "../../../runtime/trainer/callback.ts";
 import type { Trainer } from "../../../runtime/trainer/trainer.ts";
-import { Line, planeLoader, quietTrainer, weightsOf } from "../../trainer/support/line.ts";
+import { planeLoader, quietTrainer, weightsOf } from "../../trainer/support/line.ts";
+import { TwoLayers } from "../two_layers.ts";
 
 const [what, accelerator, folder] = Deno.args;
 seed_everything(7, { verbose: false });
-
-class Model extends Line {
-  override readonly net = tf.sequential({
-    layers: [tf.layers.dense({ inputShape: [2], units: 8 }), tf.layers.dense({ units: 1 })],
-  });
-  override configureOptimizers() {
-    return new AdamW({ learningRate: 0.02 });
-  }
-}
 
 /** Notes whether the ranks have the same weights, and saves between two averages. */
 class Look extends Callback {
@@ -35,7 +27,7 @@ class Look extends Callback {
   }
 }
 
-const model = new Model(), look = new Look();
+const model = new TwoLayers(), look = new Look();
 const trainer = quietTrainer({
   accelerator: accelerator as "wasm" | "cpu",
   strategy: new LocalSGDStrategy({ localSteps: 3 }),

@@ -1,22 +1,14 @@
 /** A rank: fits by the Trainer. Arguments: what to do, as JSON ({@linkcode Training}; `steps` are epochs), and a folder. */
-import { AdamW, DDPStrategy, seed_everything, tf } from "../../../mod.ts";
+import { DDPStrategy, seed_everything } from "../../../mod.ts";
 import { Callback } from "../../../runtime/trainer/callback.ts";
 import type { Trainer } from "../../../runtime/trainer/trainer.ts";
-import { Line, planeLoader, quietTrainer, weightsOf } from "../../trainer/support/line.ts";
+import { planeLoader, quietTrainer, weightsOf } from "../../trainer/support/line.ts";
 import type { Training } from "../sharded.ts";
+import { TwoLayers } from "../two_layers.ts";
 
 const [given, folder] = Deno.args;
 const { shard, name, from, steps, clip } = JSON.parse(given) as Training;
 seed_everything(7, { verbose: false });
-
-class Model extends Line {
-  override readonly net = tf.sequential({
-    layers: [tf.layers.dense({ inputShape: [2], units: 8 }), tf.layers.dense({ units: 1 })],
-  });
-  override configureOptimizers() {
-    return new AdamW({ learningRate: 0.02 });
-  }
-}
 
 /** Saves in the middle of the second epoch. */
 class Save extends Callback {
@@ -33,7 +25,7 @@ const trainer = quietTrainer({
   gradientClipVal: clip,
   callbacks: from ? [] : new Save(),
 });
-const model = new Model();
+const model = new TwoLayers();
 const loader = planeLoader({ samples: 39, batchSize: 4, shuffle: true });
 await trainer.fit(model, { trainDataloaders: loader, ckptPath: from && `${folder}/${from}` });
 if (shard) await trainer.saveCheckpoint(`${folder}/alone`, { thisRankOnly: true });
