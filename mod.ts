@@ -74,6 +74,7 @@ export { mapTensors } from "./runtime/tensor/tree.ts";
 
 export { Module } from "./runtime/nn/module.ts";
 export { asModule, LayersModule } from "./runtime/nn/layers_module.ts";
+export { exportLayersModel, importLayersModel, loadLayersWeights } from "./runtime/nn/keras.ts";
 export * from "./runtime/nn/functional.ts";
 
 export type { Optimizer } from "./runtime/optim/optimizer.ts";
