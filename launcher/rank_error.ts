@@ -1,5 +1,6 @@
 import { activity } from "../runtime/core/activity.ts";
 import { type ActivityPage, pageText } from "../runtime/core/activity_page.ts";
+import { shortStack } from "../runtime/core/user_place.ts";
 
 /** What a rank threw, as it writes it down for the launcher. */
 export interface RankError {
@@ -99,7 +100,7 @@ function withCauses(error: Error): string {
   let text = "";
   for (let at: unknown = error; at !== undefined && !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
     text += `${text ? "\nCaused by: " : ""}${
-      at instanceof Error ? at.stack ?? `${at.name}: ${at.message}` : inspect(at)
+      at instanceof Error ? shortStack(at.stack ?? `${at.name}: ${at.message}`) : inspect(at)
     }`;
     seen.add(at);
   }

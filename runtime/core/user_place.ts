@@ -20,5 +20,34 @@ export function isLibrary(place: string): boolean {
  * @param trace an Error; its stack is only put into words here, because that is what costs
  */
 export function userPlace(trace: { stack?: string }): string | undefined {
-  return placesOf(trace).find((place) => !isLibrary(place) && !PACKAGES.some((folder) => place.includes(folder)));
+  return placesOf(trace).find(isUsers);
+}
+
+/**
+ * A stack with its first frame and those of the user's; others, where there are several in a row, are only counted. Unchanged if none is
+ * the user's.
+ */
+export function shortStack(stack: string): string {
+  if (userPlace({ stack }) === undefined) return stack;
+  const lines: string[] = [], others: string[] = [];
+  const endOthers = () => {
+    lines.push(...others.length > 1 ? [`    … ${others.length} calls within libraries`] : others);
+    others.length = 0;
+  };
+  let hasFrame = false;
+  for (const line of stack.split("\n")) {
+    const isFrame = /^ +at /.test(line);
+    if (isFrame && hasFrame && !placesOf({ stack: line }).some(isUsers)) others.push(line);
+    else {
+      endOthers();
+      lines.push(line);
+    }
+    hasFrame ||= isFrame;
+  }
+  endOthers();
+  return lines.join("\n");
+}
+
+function isUsers(place: string): boolean {
+  return !isLibrary(place) && !PACKAGES.some((folder) => place.includes(folder));
 }

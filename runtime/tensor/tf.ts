@@ -4,6 +4,9 @@
  */
 import "./random_ops.ts"; // before the next line, which reads tfjs's exports
 import * as tf from "npm:@tensorflow/tfjs@4.22.0";
+import { keepDeepStacks } from "../core/deep_stacks.ts";
+
+keepDeepStacks();
 
 // tfjs advertises its native addon on first use under Node; here the accelerator is ours to name.
 tf.env().set("PROD", true);

@@ -132,3 +132,12 @@ Deno.test("a rank that ignores TERM gets KILL after the grace time", async () =>
   assert.equal(code, 4);
   assert.match(stderr, /^weft: the launcher ended the others: rank 1 by SIG(KILL|TERM)$/m);
 });
+
+Deno.test("an op that fails deep within libraries is reported with the user's line", async () => {
+  const { code, stderr } = await runLauncher([script("fail_op")]);
+  assert.equal(code, 1);
+  const report = stderr.slice(stderr.indexOf("weft: rank 0 failed with exit code 1"));
+  assert.match(report, /^ {6}… \d+ calls within libraries\n {6}at .*fail_op\.ts:7:\d+/m);
+  // The process's own words too, with all that lies between.
+  assert.match(stderr, /^ {4}at .*fail_op\.ts:7:\d+/m);
+});
