@@ -16,6 +16,7 @@ export type { StateFilter } from "./runtime/fabric/checkpoint_state.ts";
 export type { Device } from "./runtime/fabric/device.ts";
 
 export { Trainer } from "./runtime/trainer/trainer.ts";
+export { StoppedError } from "./runtime/trainer/stopped_error.ts";
 export type {
   EvaluateOptions,
   FitOptions,

@@ -36,7 +36,7 @@ for (const [i, fold] of folds.entries()) {
     enableCheckpointing: false,
     enableModelSummary: i === 0,
   });
-  await trainer.fit(model, train, val);
+  if (await trainer.fit(model, train, val) === "interrupted") Deno.exit(); // a fold in part is no result
   accuracies.push(trainer.callbackMetrics.val_acc);
   console.log(`fold ${i + 1}/${k}: trained on ${others.length}, val_acc=${accuracies[i].toFixed(4)} of ${fold.length}`);
   model.dispose();

@@ -105,6 +105,6 @@ const trainer = new Trainer({
     new ModelCheckpoint({ filename: "{epoch}-{val_acc:.4f}", monitor: "val_acc", mode: "max", saveTopK: 1 }),
   ],
 });
-await trainer.fit(new MnistClassifier(), { datamodule: new MnistData() });
+const outcome = await trainer.fit(new MnistClassifier(), { datamodule: new MnistData() });
 await trainer.close();
-trainer.print(`val_acc=${trainer.callbackMetrics.val_acc.toFixed(4)}`);
+if (outcome === "finished") trainer.print(`val_acc=${trainer.callbackMetrics.val_acc.toFixed(4)}`);

@@ -84,7 +84,9 @@ export function outcomeOf(run: EndedRun): Outcome {
       if (!exit || exit.code === 0 || exit.code === RESUMABLE) return [];
       // Its exit and the end of the run may be the same moment.
       const isReason = reason?.kind === "failure" && reason.rank === rank;
-      const error = errors.get(rank), ended = !isReason && exit.atMs >= stoppedMs && exit.signal !== undefined;
+      // A program that TERM stopped in the middle of a fit may end by itself, and say so with its code.
+      const asTold = exit.signal !== undefined || exit.code === SIGNAL_CODES.SIGTERM;
+      const error = errors.get(rank), ended = !isReason && exit.atMs >= stoppedMs && asTold;
       if (ended && !error) return [];
       const weight = echoWeight(error);
       const facts = { rank, how: "failed", error, activity: activities?.get(rank) } as const;

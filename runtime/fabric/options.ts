@@ -72,7 +72,7 @@ function agreed<T>(name: string, code: T | undefined, commandLine: T | undefined
   if (typeof code === "object" && name === "strategy") return code;
   if (String(code) !== String(commandLine)) {
     const flag = name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
-    throw contradiction(`Fabric({ ${name}: ${JSON.stringify(code)} })`, `--${flag} ${commandLine}`);
+    throw contradiction(`${name}: ${JSON.stringify(code)}`, `--${flag} ${commandLine}`);
   }
   return code;
 }

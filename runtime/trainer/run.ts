@@ -25,6 +25,7 @@ import type { Session } from "./session.ts";
 import { listenForSignals } from "./signals.ts";
 import type { RunningStage, Stage } from "./stage.ts";
 import { Interruption, StopControl } from "./stop_control.ts";
+import { noteStop } from "./stopped_error.ts";
 import type { Trainer } from "./trainer.ts";
 import type { TrainerConfig } from "./trainer_options.ts";
 import { sayDevices } from "./say_devices.ts";
@@ -326,12 +327,12 @@ export class Run implements Session {
       );
     }
     await this.#finish("interrupted");
-    if (this.task === "fit" && config.enableCheckpointing) {
-      // For whoever started the program, unless it chooses another code.
-      Deno.exitCode = RESUMABLE;
-      if (this.stop.isPreempted && config.requeue) await fabric.requeue();
-    }
-    return this.task === "fit" ? "interrupted" : [];
+    if (this.task !== "fit") return [];
+    const unsaved = noteStop(this.stop.signal!);
+    // For whoever started the program, unless it chooses another code.
+    Deno.exitCode = config.enableCheckpointing ? RESUMABLE : unsaved;
+    if (config.enableCheckpointing && this.stop.isPreempted && config.requeue) await fabric.requeue();
+    return "interrupted";
   }
 
   /** The ranks may be out of step here: nothing that waits for another rank. */

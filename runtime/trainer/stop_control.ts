@@ -1,4 +1,5 @@
 import type { Fabric } from "../fabric/fabric.ts";
+import type { StopRequest } from "../fabric/stop_signals.ts";
 
 /** Thrown where a run ends because the user interrupted it. Caught by the Trainer. */
 export class Interruption extends Error {
@@ -11,7 +12,8 @@ export class Interruption extends Error {
  */
 export class StopControl {
   readonly #fabric: Fabric;
-  #interrupted = false;
+  /** What told this rank, or another one once they have agreed. */
+  #signal: Deno.Signal | undefined;
   #preempted = false;
   #agreedStop = false;
   #agreedInterrupt = false;
@@ -26,9 +28,14 @@ export class StopControl {
   }
 
   /** The user, or the cluster, wants to end the run after this step. */
-  interrupt(options: { isPreemption: boolean } = { isPreemption: false }): void {
-    this.#interrupted = true;
-    this.#preempted ||= options.isPreemption;
+  interrupt({ signal, isPreemption }: StopRequest): void {
+    this.#signal = signal;
+    this.#preempted ||= isPreemption;
+  }
+
+  /** By which signal, once the ranks have agreed. */
+  get signal(): Deno.Signal | undefined {
+    return this.#signal;
   }
 
   /** Whether the cluster wanted it: the same on all ranks once they have agreed. */
@@ -56,7 +63,7 @@ export class StopControl {
 
   /** Within an evaluation. Ranks cannot agree there, so that only a run of one rank ends. @throws Interruption */
   throwIfInterruptedAlone(): void {
-    if (this.#interrupted && this.#fabric.worldSize === 1) throw new Interruption("interrupted");
+    if (this.#signal && this.#fabric.worldSize === 1) throw new Interruption("interrupted");
   }
 
   /** @throws Interruption if the ranks agreed that one was interrupted */
@@ -71,7 +78,7 @@ export class StopControl {
     if (this.#fabric.agreedFlags.has("stop")) {
       this.#raised = false;
       await this.#ask();
-    } else if ((this.shouldStop || this.#interrupted) && !this.#agreedStop) this.#raise();
+    } else if ((this.shouldStop || this.#signal) && !this.#agreedStop) this.#raise();
   }
 
   #raise(): void {
@@ -89,7 +96,7 @@ export class StopControl {
   async #ask(): Promise<void> {
     const ranks = await this.#fabric.allGatherObjects({
       stop: this.shouldStop,
-      interrupted: this.#interrupted,
+      signal: this.#signal ?? null,
       preempted: this.#preempted,
       validate: this.#wantsValidation,
     }, { purpose: "whether the Trainer stops" });
@@ -97,6 +104,7 @@ export class StopControl {
     this.#agreedValidation ||= ranks.some(({ validate }) => validate);
     this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);
     this.#preempted = ranks.some(({ preempted }) => preempted);
-    this.#agreedInterrupt = ranks.some(({ interrupted }) => interrupted);
+    this.#signal = ranks.find(({ signal }) => signal !== null)?.signal ?? undefined;
+    this.#agreedInterrupt = this.#signal !== undefined;
   }
 }

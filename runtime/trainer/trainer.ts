@@ -5,6 +5,7 @@ import type { Batches, LightningModule, Loaders } from "./lightning_module.ts";
 import type { Metrics } from "./logging/metric_connector.ts";
 import { rehearse, type RehearseOptions } from "./optimization/rehearse.ts";
 import { Run, type RunRequest } from "./run.ts";
+import { throwIfStopped } from "./stopped_error.ts";
 import { TrainerState } from "./trainer_state.ts";
 import { warn } from "../core/messages.ts";
 import { asUserCall } from "../core/user_call.ts";
@@ -88,16 +89,17 @@ export class Trainer extends TrainerState implements AsyncDisposable {
 
   /**
    * Trains a model. Blocks until a limit is reached, something asks to stop, or the user interrupts it: the first Ctrl-C or SIGTERM stops after
-   * the step at hand, saves a checkpoint if checkpointing is on, and resolves with `"interrupted"`.
+   * the step at hand, saves a checkpoint if checkpointing is on, and resolves with `"interrupted"`. After that no other fit of the program begins.
    *
    * @param train training data, or all of it as options
-   * @throws whatever a hook throws, after `onException` was called
+   * @throws StoppedError if an earlier fit of the program was interrupted; whatever a hook throws, after `onException` was called
    */
   fit(model: LightningModule, options?: FitOptions): Promise<FitOutcome>;
   fit(model: LightningModule, train?: Batches, val?: Loaders): Promise<FitOutcome>;
   async fit(model: LightningModule, train?: Batches | FitOptions, val?: Loaders): Promise<FitOutcome> {
     const options = toOptions<FitOptions>(train, "trainDataloaders");
     rejectUnknownOptions("fit", options, ["trainDataloaders", "valDataloaders", "datamodule", "ckptPath"]);
+    throwIfStopped();
     const outcome = await this.#start({
       task: "fit",
       model,

@@ -29,6 +29,12 @@ Deno.test("a rank that a signal killed counts 128 and the signal", () => {
   assert.deepEqual([exitCode, cause?.rank, cause?.signal], [137, 0, "SIGKILL"]);
 });
 
+Deno.test("a rank that ends by itself with TERM's code after it got TERM is no cause", () => {
+  const processes = run({ code: 143, atMs: 6 }, { code: 143, atMs: 7 });
+  const outcome = outcomeOf({ processes, errors: new Map(), reason: { kind: "elsewhere" }, stoppedMs: 5 });
+  assert.deepEqual(outcome, { exitCode: 69, category: "infrastructure" });
+});
+
 Deno.test("a rank that failed because a peer did is not the cause, though it exited first", () => {
   const processes = run({ code: 1, atMs: 1 }, { code: 4, atMs: 6 });
   const errors = new Map([thrown(0, "RankFailedError", 100), thrown(1, "Error", 200)]);
