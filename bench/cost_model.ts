@@ -31,11 +31,13 @@ export interface Reduction {
 
 /** Arrays, and segments, up to this size go by recursive doubling. */
 export const SMALL_BYTES = 64 * 1024;
-const IN_PLACE_BYTES = 1 << 20, SHARED_BYTES = 4 << 20, LINE_BYTES = 64, LAG = 2;
+const IN_PLACE_BYTES = 1 << 20, SHARED_BYTES = 4 << 20, PAGE_BYTES = 4096, LINE_BYTES = 64, LAG = 2;
+
+const NONE: Work = { hops: 0, sentBytes: 0, reducedBytes: 0 };
 
 /** Around a ring: reduce-scatter, then all-gather, and from 1 MiB on a barrier. */
 export function ringWork({ ranks, bytes }: Reduction): Work {
-  if (ranks === 1) return { hops: 0, sentBytes: 0, reducedBytes: 0 };
+  if (ranks === 1) return NONE;
   const barrier = bytes >= IN_PLACE_BYTES ? Math.ceil(Math.log2(ranks)) : 0, part = (ranks - 1) / ranks * bytes;
   return { hops: 2 * (ranks - 1) + barrier, sentBytes: 2 * part, reducedBytes: part };
 }
@@ -55,12 +57,12 @@ export function treeWork({ ranks, bytes }: Reduction): Work {
  * @param part of an all-reduce: the reduce-scatter alone, or the all-gather. Default: all of it
  */
 export function sharedWork({ ranks, bytes }: Reduction, part: "all" | "scatter" | "gather" = "all"): Work {
-  if (ranks === 1) return { hops: 0, sentBytes: 0, reducedBytes: 0 };
-  const share = Math.floor(SHARED_BYTES / ranks), others = ranks - 1;
-  if (part === "all" && bytes <= Math.min(1 << 20, share)) {
+  if (ranks === 1) return NONE;
+  const others = ranks - 1;
+  if (part === "all" && bytes <= wholeBytes(ranks)) {
     return { hops: others, sentBytes: 2 * bytes, reducedBytes: ranks * bytes };
   }
-  const piece = Math.floor(share / ranks / LINE_BYTES) * LINE_BYTES;
+  const piece = Math.floor(chunkBytes(ranks) / ranks / LINE_BYTES) * LINE_BYTES;
   const chunks = Math.ceil(bytes / ranks / piece);
   switch (part) {
     case "all":
@@ -72,41 +74,69 @@ export function sharedWork({ ranks, bytes }: Reduction, part: "all" | "scatter" 
   }
 }
 
+/** Of a chunk of a long array. */
+function chunkBytes(ranks: number): number {
+  return Math.ceil(Math.floor(SHARED_BYTES / ranks) / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** What every rank of a host reduces as a whole, at most. */
+function wholeBytes(ranks: number): number {
+  return Math.min(1 << 20, chunkBytes(ranks));
+}
+
+/** Whether an array that the ranks of one host share is reduced where it lies; what is smaller is an ordinary one. */
+export function isInPlace({ ranks, bytes }: Reduction): boolean {
+  return ranks > 1 && 2 * bytes > wholeBytes(ranks);
+}
+
+/** Of an array that lies in memory that the ranks of a host share: two turns, nothing is copied, and each rank reads its share of all arrays and writes it into all. */
+export function inPlaceWork({ ranks, bytes }: Reduction): Work {
+  if (ranks === 1) return NONE;
+  return { hops: 2 * (ranks - 1), sentBytes: 0, reducedBytes: bytes };
+}
+
 /** As many ranks on each of some hosts. */
 export interface Hosts {
   readonly hosts: number;
   readonly ranksPerHost: number;
   /** Of the array. */
   readonly bytes: number;
+  /** Whether the array lies in memory that the ranks of a host share. Default: false */
+  readonly inPlace?: boolean;
 }
 
 /** The parts of a hierarchical all-reduce, each with a price of its own. */
 export interface HierarchicalWork {
   /** Messages between ranks of a host. */
   readonly near: Work;
-  /** In shared memory. */
+  /** In shared memory, by way of it. */
   readonly shared: Work;
+  /** In shared memory, where the array lies. */
+  readonly inPlace: Work;
   /** Between hosts, by each of the ranks that carry something. */
   readonly far: Work;
 }
 
 /** On each host, between the hosts, and on each host again. */
-export function hierarchicalWork({ hosts, ranksPerHost: ranks, bytes }: Hosts): HierarchicalWork {
-  const none: Work = { hops: 0, sentBytes: 0, reducedBytes: 0 };
+export function hierarchicalWork({ hosts, ranksPerHost: ranks, bytes, inPlace = false }: Hosts): HierarchicalWork {
   if (bytes <= SMALL_BYTES) {
-    const handOut = ranks > 1 ? { hops: 1, sentBytes: (ranks - 1) * bytes, reducedBytes: 0 } : none;
+    const handOut = ranks > 1 ? { hops: 1, sentBytes: (ranks - 1) * bytes, reducedBytes: 0 } : NONE;
     return {
       near: plus(treeWork({ ranks, bytes }), handOut),
-      shared: none,
+      shared: NONE,
+      inPlace: NONE,
       far: treeWork({ ranks: hosts, bytes }),
     };
   }
   const segment = { ranks: hosts, bytes: bytes / ranks };
-  return {
-    near: none,
-    shared: plus(sharedWork({ ranks, bytes }, "scatter"), sharedWork({ ranks, bytes }, "gather")),
-    far: segment.bytes <= SMALL_BYTES ? treeWork(segment) : ringWork(segment),
-  };
+  const far = segment.bytes <= SMALL_BYTES ? treeWork(segment) : ringWork(segment);
+  if (!inPlace || ranks === 1) {
+    const shared = plus(sharedWork({ ranks, bytes }, "scatter"), sharedWork({ ranks, bytes }, "gather"));
+    return { near: NONE, shared, inPlace: NONE, far };
+  }
+  // Each hands its segment out by copying it into the others' arrays.
+  const handOut = { hops: 0, sentBytes: (ranks - 1) * segment.bytes, reducedBytes: 0 };
+  return { near: NONE, shared: handOut, inPlace: inPlaceWork({ ranks, bytes }), far };
 }
 
 function plus(a: Work, b: Work): Work {

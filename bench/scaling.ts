@@ -12,8 +12,15 @@ import { parseArgs } from "node:util";
 import * as vega from "npm:vega@6.4.0";
 import { compile } from "npm:vega-lite@6.5.0";
 import { type AllReduceSetup, measureAllReduce } from "./all_reduce_program.ts";
-import { fitPrice, hierarchicalWork, ringWork, secondsOf, sharedWork, treeWork } from "./cost_model.ts";
-import { ALGORITHMS, NETWORKS, parametersWithin, predictGradients, type Prices } from "./scaling_predictions.ts";
+import { fitPrice, hierarchicalWork, inPlaceWork, ringWork, secondsOf, sharedWork, treeWork } from "./cost_model.ts";
+import {
+  ALGORITHMS,
+  hierarchicalSeconds,
+  NETWORKS,
+  parametersWithin,
+  predictGradients,
+  type Prices,
+} from "./scaling_predictions.ts";
 import { tableHead, tableRow } from "./markdown_table.ts";
 import type { RankSteps } from "./scaling_program.ts";
 
@@ -28,8 +35,17 @@ interface Row {
 
 const RING_SIZES = [1, 1024, 16_384, 79_510, 1 << 20, 1 << 22, 1 << 24];
 const TREE_SIZES = [1, 1024, 16_384, 79_510, 1 << 18];
+const IN_PLACE_SIZES = [1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 23, 1 << 24], HOSTS = ["a", "a", "b", "b"];
 /** Not fitted to: these sizes, four ranks, and all that is hierarchical. */
 const LEFT_OUT = { sizes: [79_510, 1 << 22], ranks: 4 };
+/** What is fitted, by the name of its prices; a row's setup begins with the one, and ends with the form. */
+const FITTED = { "messages": "messages", "encrypted": "encrypted", "shared": "shared", "in place": "inPlace" } as const;
+const FORMS: Record<string, typeof ringWork> = {
+  "ring": ringWork,
+  "tree": treeWork,
+  "shared": sharedWork,
+  "in place": inPlaceWork,
+};
 const CORES = navigator.hardwareConcurrency, WORLDS = [8, 16, 64, 256, 1024, 4096], GRADIENTS = 100e6;
 
 const { values: options } = parseArgs({
@@ -113,7 +129,11 @@ function setups(ranks: number): Record<string, AllReduceSetup> {
     "encrypted, ring": { sizes: RING_SIZES, hosts, group: { smallBytes: 0 } },
     "encrypted, tree": { sizes: TREE_SIZES, hosts, group: { smallBytes: 1 << 20 } },
     "shared": { sizes: RING_SIZES, group: { sharedFromBytes: 0 } },
-    ...ranks === 4 ? { "hierarchical": { sizes: RING_SIZES, hosts: ["a", "a", "b", "b"] } } : {},
+    "in place": { sizes: IN_PLACE_SIZES, sharedArrays: true },
+    ...ranks === 4 && {
+      "hierarchical": { sizes: RING_SIZES, hosts: HOSTS },
+      "hierarchical, in place": { sizes: RING_SIZES, hosts: HOSTS, sharedArrays: true },
+    },
   };
 }
 
@@ -136,8 +156,7 @@ function showFit(rows: readonly Row[]): Prices {
     if (!before || row.ms < before.ms) best.set(key, row);
   }
   const measured = [...best.values()], crowding = (ranks: number) => Math.max(1, ranks / CORES);
-  const work = ({ setup, ranks, size }: Row) =>
-    (setup === "shared" ? sharedWork : setup.endsWith("ring") ? ringWork : treeWork)({ ranks, bytes: 4 * size });
+  const work = ({ setup, ranks, size }: Row) => FORMS[setup.split(", ").at(-1)!]({ ranks, bytes: 4 * size });
   const isLeftOut = ({ ranks, size }: Row) => ranks === LEFT_OUT.ranks || LEFT_OUT.sizes.includes(size);
   const off = (error: number[]) => error.length > 0 ? `${(100 * median(error.map(Math.abs))).toFixed(0)} %` : "-";
 
@@ -152,8 +171,8 @@ function showFit(rows: readonly Row[]): Prices {
   ]);
   const prices: Partial<Record<keyof Prices, ReturnType<typeof fitPrice>>> = {};
   const errors: [Row, number][] = [];
-  for (const name of ["messages", "encrypted", "shared"] as const) {
-    const own = measured.filter(({ setup }) => setup.startsWith(name));
+  for (const [title, name] of Object.entries(FITTED)) {
+    const own = measured.filter(({ setup }) => setup.startsWith(title));
     const price = prices[name] = fitPrice(
       own.filter((row) => !isLeftOut(row)).map((row) => ({
         work: work(row),
@@ -165,7 +184,7 @@ function showFit(rows: readonly Row[]): Prices {
     errors.push(...own.filter(isLeftOut).map((row): [Row, number] => [row, error(row)]));
     const sizes = own.filter((row) => isLeftOut(row) && row.ranks !== LEFT_OUT.ranks);
     tableRow([
-      name,
+      title,
       (price.hop * 1e6).toFixed(0),
       (price.byte * 1e9).toFixed(2),
       (price.reducedByte * 1e9).toFixed(2),
@@ -174,18 +193,18 @@ function showFit(rows: readonly Row[]): Prices {
       off(own.filter(({ ranks }) => ranks === LEFT_OUT.ranks).map(error)),
     ]);
   }
-  const { messages, encrypted, shared } = prices as Prices;
-  for (const row of measured.filter(({ setup }) => setup === "hierarchical")) {
-    const work = hierarchicalWork({ hosts: 2, ranksPerHost: 2, bytes: 4 * row.size }), crowd = crowding(4);
-    const parts = [[work.near, messages], [work.shared, shared], [work.far, encrypted]] as const;
-    errors.push([row, 1000 * parts.reduce((sum, [w, p]) => sum + secondsOf(w, p, crowd), 0) / row.ms - 1]);
+  const fitted = prices as Prices, far = fitted.encrypted;
+  for (const row of measured.filter(({ setup }) => setup.startsWith("hierarchical"))) {
+    const inPlace = row.setup.endsWith("in place");
+    const work = hierarchicalWork({ hosts: 2, ranksPerHost: 2, bytes: 4 * row.size, inPlace });
+    errors.push([row, 1000 * hierarchicalSeconds(work, { ...fitted, far }, crowding(4)) / row.ms - 1]);
   }
   tableHead(["not fitted to", "ranks", "floats", "measured ms", "model ms", "off"]);
   for (const [{ setup, ranks, size, ms }, error] of errors) {
     const percent = `${error > 0 ? "+" : ""}${(100 * error).toFixed(0)} %`;
     tableRow([setup, `${ranks}`, size.toLocaleString("en"), ms.toFixed(2), (ms * (1 + error)).toFixed(2), percent]);
   }
-  return { messages, encrypted, shared };
+  return fitted;
 }
 
 function showPredictions(prices: Prices): void {

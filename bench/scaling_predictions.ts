@@ -1,7 +1,10 @@
 /** Seconds of an all-reduce in worlds that nobody measured, from prices that were fitted and networks that are assumed. */
 import {
+  type HierarchicalWork,
   hierarchicalWork,
   inBuckets,
+  inPlaceWork,
+  isInPlace,
   type Network,
   overNetwork,
   type Price,
@@ -12,11 +15,22 @@ import {
   treeWork,
 } from "./cost_model.ts";
 
-/** What was fitted: messages on one host, encrypted ones, memory that ranks share. */
+/** What was fitted: messages on one host, encrypted ones, ordinary arrays by way of memory that ranks share, and arrays that lie there. */
 export interface Prices {
   readonly messages: Price;
   readonly encrypted: Price;
   readonly shared: Price;
+  readonly inPlace: Price;
+}
+
+/** Seconds of a hierarchical all-reduce. @param far the price between hosts. @param crowding how many ranks share a core. Default: 1 */
+export function hierarchicalSeconds(
+  work: HierarchicalWork,
+  { messages, shared, inPlace, far }: Omit<Prices, "encrypted"> & { far: Price },
+  crowding = 1,
+): number {
+  const parts = [[work.near, messages], [work.shared, shared], [work.inPlace, inPlace], [work.far, far]] as const;
+  return parts.reduce((sum, [part, price]) => sum + secondsOf(part, price, crowding), 0);
 }
 
 /** Assumed, not measured: latencies of a message by TCP, one way, as are usual for such lines. */
@@ -47,9 +61,9 @@ export interface World {
   readonly network: Network;
 }
 
-/** Seconds of an all-reduce of one array. */
+/** Seconds of an all-reduce of one array; hierarchical, and on one host, of one in memory that a host's ranks share, as DDP's buckets. */
 export function predict(algorithm: Algorithm, bytes: number, { ranks, network }: World, prices: Prices): number {
-  const { messages, encrypted, shared } = prices, ranksPerHost = RANKS_PER_HOST, hosts = ranks / ranksPerHost;
+  const { messages, encrypted, shared, inPlace } = prices, ranksPerHost = RANKS_PER_HOST, hosts = ranks / ranksPerHost;
   const far = (senders: number) => overNetwork(encrypted, network, senders);
   switch (algorithm) {
     case "ring": // One of a host's ranks sends to the next host.
@@ -59,13 +73,13 @@ export function predict(algorithm: Algorithm, bytes: number, { ranks, network }:
         secondsOf(treeWork({ ranks: hosts, bytes }), far(ranksPerHost));
     case "hierarchical": {
       if (hosts === 1) {
+        if (isInPlace({ ranks, bytes })) return secondsOf(inPlaceWork({ ranks, bytes }), inPlace);
         return bytes > SHARED_FROM_BYTES
           ? secondsOf(sharedWork({ ranks, bytes }), shared)
           : secondsOf(treeWork({ ranks, bytes }), messages);
       }
-      const work = hierarchicalWork({ hosts, ranksPerHost, bytes });
-      return secondsOf(work.near, messages) + secondsOf(work.shared, shared) +
-        secondsOf(work.far, far(bytes <= SMALL_BYTES ? 1 : ranksPerHost));
+      const work = hierarchicalWork({ hosts, ranksPerHost, bytes, inPlace: true });
+      return hierarchicalSeconds(work, { ...prices, far: far(bytes <= SMALL_BYTES ? 1 : ranksPerHost) });
     }
     case "NCCL, assumed":
       return secondsOf(ringWork({ ranks: ranksPerHost, bytes }), NVLINK) +

@@ -1,9 +1,11 @@
 import { allReduceSmall, bytesOf, ring, ringGather } from "./algorithms.ts";
 import type { HostLayout } from "./host_layout.ts";
+import { gatherInPlace, scatterInPlace } from "./in_place_reduce.ts";
 import { type Peers, Subset } from "./peers.ts";
 import { type HostTraffic, type NumberArray, type ReduceOp, segmentOf } from "./process_group.ts";
 import { divide } from "./reduce.ts";
 import type { SharedArena } from "./shared_arena.ts";
+import type { SharedPlace } from "./shared_arrays.ts";
 import { sharedGather, sharedReduce } from "./shared_reduce.ts";
 
 /** What goes between hosts comes after what the ranks of a host do first, and before they hand out the result. */
@@ -37,6 +39,8 @@ export interface HierarchicalOptions {
   layout: HostLayout;
   /** Memory that the ranks of this host share. Default: none, they send each other everything. */
   arena: SharedArena | undefined;
+  /** Where the array lies in memory that the ranks of this host share. Default: it does not. */
+  place?: SharedPlace;
   /** Arrays, and segments, up to this size go in few steps. */
   smallBytes: number;
   /** How segments are cut up on their way around a ring. */
@@ -102,9 +106,10 @@ async function reduceLong(
   data: NumberArray,
   options: HierarchicalOptions & InnerOptions,
 ): Promise<void> {
-  const { op, layout, arena, smallBytes, chunkBytes, finish, traffic } = options, owners = layout.carriers;
-  const shares = near.worldSize > 1 && arena !== undefined && await arena.prepare(near, data.byteLength);
-  if (shares) await sharedReduce(near, arena, { data, op, gather: false, owners });
+  const { op, layout, arena, place, smallBytes, chunkBytes, finish, traffic } = options, owners = layout.carriers;
+  const shares = !place && near.worldSize > 1 && arena !== undefined && await arena.prepare(near, data.byteLength);
+  if (place) await scatterInPlace(near, place, { data, op, owners });
+  else if (shares) await sharedReduce(near, arena, { data, op, gather: false, owners });
   else if (near.worldSize > 1) await ring(near, data, { op, chunkBytes, gather: false, owners });
   if (far) {
     const { start, end } = segmentOf(data.length, near.rank, owners), segment = data.subarray(start, end);
@@ -117,7 +122,8 @@ async function reduceLong(
     );
     finish(segment);
   }
-  if (shares) await sharedGather(near, arena, { data, owners });
+  if (place) await gatherInPlace(near, place, { data, owners });
+  else if (shares) await sharedGather(near, arena, { data, owners });
   else if (near.worldSize > 1) await ringGather(near, data, { chunkBytes, owners });
 }
 

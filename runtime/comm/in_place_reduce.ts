@@ -9,6 +9,8 @@ const LINE_BYTES = 64;
 const VECTOR_BYTES = 16;
 /** How much is computed before other work may have its turn. */
 const STRETCH_BYTES = 1 << 20;
+/** The turn of a gathering that follows a reduction and what was done since. */
+const GATHER_STEP = 0x1000_0000;
 
 /** Options of {@linkcode reduceInPlace}. */
 export interface InPlaceOptions {
@@ -27,11 +29,56 @@ export async function reduceInPlace<T extends NumberArray>(
   place: SharedPlace,
   options: InPlaceOptions & { data: T },
 ): Promise<void> {
-  const { data, op, gather } = options, { rank } = peers;
-  const [from, to] = gather ? shareOf(data.byteLength, peers) : scatteredShare(data, peers);
-  const own = place.start + rank * place.stride;
+  const { data, op, gather } = options, { worldSize } = peers;
+  const [from, to] = gather ? shareOf(data.byteLength, peers) : segmentBytes(data, peers.rank, worldSize);
   tell(peers, 0);
   await hear(peers, 0);
+  await reduceShare(peers, place, { data, op, gather, from, to });
+  tell(peers, 1);
+  await hear(peers, 1);
+}
+
+/**
+ * The first half of a reduction over several hosts: each of the first `owners` ranks reduces its segment of all arrays into its own. One turn. Nobody reads or
+ * writes another's segment until {@linkcode gatherInPlace}.
+ */
+export async function scatterInPlace<T extends NumberArray>(
+  peers: Peers,
+  place: SharedPlace,
+  options: { data: T; op: ReduceOp; owners: number },
+): Promise<void> {
+  const { data, op, owners } = options, { rank } = peers;
+  tell(peers, 0);
+  await hear(peers, 0);
+  if (rank >= owners) return;
+  const [from, to] = segmentBytes(data, rank, owners);
+  await reduceShare(peers, place, { data, op, gather: false, from, to });
+}
+
+/** The second half: the owners write their segments into all arrays. One turn; a rank writes S/n to each other. */
+export async function gatherInPlace(
+  peers: Peers,
+  place: SharedPlace,
+  { data, owners }: { data: NumberArray; owners: number },
+): Promise<void> {
+  const { rank, worldSize } = peers, areaOf = (one: number) => place.start + one * place.stride;
+  const [from, to] = rank < owners ? segmentBytes(data, rank, owners) : [0, 0];
+  for (let at = from; at < to; at += STRETCH_BYTES) {
+    const part = place.bytes.subarray(areaOf(rank) + at, areaOf(rank) + Math.min(at + STRETCH_BYTES, to));
+    for (let k = 1; k < worldSize; k++) place.bytes.set(part, areaOf((rank + k) % worldSize) + at);
+    await peers.pause();
+  }
+  tell(peers, GATHER_STEP);
+  await hear(peers, GATHER_STEP);
+}
+
+/** Reduces what is from `from` to `to` in all arrays, into all of them with `gather`, or else into this rank's. */
+async function reduceShare<T extends NumberArray>(
+  peers: Peers,
+  place: SharedPlace,
+  { data, op, gather, from, to }: InPlaceOptions & { data: T; from: number; to: number },
+): Promise<void> {
+  const { rank } = peers, own = place.start + rank * place.stride;
   const end = to - (to - from) % VECTOR_BYTES;
   for (let at = from; at < end; at += STRETCH_BYTES) {
     const bytes = Math.min(STRETCH_BYTES, end - at), source = place.start + at;
@@ -45,8 +92,6 @@ export async function reduceInPlace<T extends NumberArray>(
       if (gather || to === rank) place.bytes.set(rest, place.start + to * place.stride + end);
     }
   }
-  tell(peers, 1);
-  await hear(peers, 1);
 }
 
 /** From where to where a rank's share of an all-reduce is: whole cache lines, but for the last. */
@@ -55,8 +100,8 @@ function shareOf(byteLength: number, { rank, worldSize }: Peers): [number, numbe
   return [start * LINE_BYTES, Math.min(end * LINE_BYTES, byteLength)];
 }
 
-function scatteredShare(data: NumberArray, { rank, worldSize }: Peers): [number, number] {
-  const { start, end } = segmentOf(data.length, rank, worldSize);
+function segmentBytes(data: NumberArray, rank: number, owners: number): [number, number] {
+  const { start, end } = segmentOf(data.length, rank, owners);
   return [start * data.BYTES_PER_ELEMENT, end * data.BYTES_PER_ELEMENT];
 }
 

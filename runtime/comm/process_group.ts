@@ -109,12 +109,12 @@ export interface ProcessGroup extends AsyncDisposable {
   /** Reduces `data` and returns this rank's segment of it: `segmentOf(data.length, rank, worldSize)`. `data` is scratch afterwards. */
   reduceScatter<T extends NumberArray>(data: T, options?: ReduceOptions): Promise<T>;
   /**
-   * Makes an array to reduce again and again, on one host in memory that its ranks share. Every rank calls it, with the same type and
-   * length. An all-reduce or reduce-scatter of it, or of the same part of it on every rank, then copies nothing: each rank reduces its share of all ranks'
-   * arrays where they lie. Ranks that call with different parts, or some with an ordinary array, get a CollectiveMismatchError.
+   * Makes an array to reduce again and again, in memory that the ranks of a host share. Every rank calls it, with the same type and
+   * length. An all-reduce or reduce-scatter of it, or of the same part of it on every rank, then copies nothing on one host: each rank reduces its share of
+   * all ranks' arrays where they lie; on several hosts only results are copied. Ranks that call with different parts, or some with an ordinary array, get a CollectiveMismatchError.
    *
-   * It is an ordinary array, as fast as any, if it has less than half a MiB, or the ranks are on several hosts, share no memory, or
-   * /dev/shm has no room for it. The caller disposes of it, after which its memory is given back as soon as all reductions called before are over;
+   * It is an ordinary array, as fast as any, if it has less than half a MiB (on several hosts: 64 KiB), a rank is alone on its host, ranks share no memory, or
+   * /dev/shm has no room for it on one of the hosts. The caller disposes of it, after which its memory is given back as soon as all reductions called before are over;
    * the group disposes of what is left.
    *
    * @param length elements

@@ -20,6 +20,12 @@ export interface SharedPlace {
   readonly number: number;
 }
 
+/** Where a new array lies on this rank. */
+export interface SharedRoom {
+  readonly buffer: ArrayBuffer;
+  readonly offset: number;
+}
+
 interface Block {
   readonly segment: Segment;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -29,45 +35,55 @@ interface Block {
   readonly firstPlace: number;
 }
 
-/** Arrays that all ranks of a group share: each has a segment of its own, with an area for every rank. */
+/** Options of {@linkcode SharedArrays}. */
+export interface SharedArraysOptions {
+  /** Whose room comes first: all that is not shared needs it. */
+  arena: SharedArena;
+  sharedMemory: SharedMemory;
+  /** Arrays of more bytes than this are shared. */
+  fromBytes: number;
+}
+
+/** Arrays that all ranks of a host share: each has a segment of its own, with an area for every rank. */
 export class SharedArrays {
-  readonly #rank: number;
-  readonly #worldSize: number;
+  readonly #place: number;
+  readonly #sharers: number;
   readonly #sharedMemory: SharedMemory;
   readonly #arena: SharedArena;
+  readonly #fromBytes: number;
   readonly #blocks = new Map<ArrayBufferLike, Block>();
-  /** Counts in units of 4 bytes; every rank makes the same arrays. */
+  /** Counts in units of 4 bytes; every rank asks for the same arrays. */
   #nextPlace = 0;
 
-  /** @param arena whose room comes first: all that is not shared needs it */
-  constructor(
-    who: { rank: number; worldSize: number },
-    { arena, sharedMemory }: { arena: SharedArena; sharedMemory: SharedMemory },
-  ) {
-    this.#rank = who.rank;
-    this.#worldSize = who.worldSize;
+  /** @param who this rank's place on its host, and how many ranks that has */
+  constructor(who: { place: number; sharers: number }, { arena, sharedMemory, fromBytes }: SharedArraysOptions) {
+    this.#place = who.place;
+    this.#sharers = who.sharers;
     this.#sharedMemory = sharedMemory;
     this.#arena = arena;
+    this.#fromBytes = fromBytes;
   }
 
   /**
-   * Makes room for an array on every rank.
-   * @returns where this rank's lies; undefined, on all ranks alike, if there is no room, or if copying is faster than the second turn that comes without it
+   * Makes room for an array on every rank of this host.
+   * @returns where this rank's lies; undefined, on all ranks of the host alike, if there is no room, or the array is too small to be worth it
    */
-  async make(peers: Peers, length: number): Promise<{ buffer: ArrayBuffer; offset: number } | undefined> {
-    if (!this.#isLarge(length) || !await this.#arena.prepareAll(peers)) return undefined;
-    const stride = Math.ceil(length / PAGE) * PAGE, offset = this.#rank * stride;
+  async make(peers: Peers, length: number): Promise<SharedRoom | undefined> {
+    if (length <= this.#fromBytes) return undefined;
+    const stride = Math.ceil(length / PAGE) * PAGE, offset = this.#place * stride;
+    // Counted before it is known whether there is room, which may be on one host and not on another.
+    const firstPlace = this.#nextPlace;
+    this.#nextPlace += stride / 4;
+    if (!await this.#arena.prepareAll(peers)) return undefined;
     const shared = await shareSegment(peers, {
       sharedMemory: this.#sharedMemory,
-      bytes: this.#worldSize * stride,
+      bytes: this.#sharers * stride,
       step: SHARE_STEP,
       prepare: (segment) => segment.reserve(offset, stride),
     });
     if ("refusal" in shared) return undefined;
     const { segment } = shared, buffer = segment.memory.buffer as ArrayBuffer;
-    const kernels = compileKernels(segment.memory, { count: this.#worldSize, stride });
-    const firstPlace = this.#nextPlace;
-    this.#nextPlace += stride / 4;
+    const kernels = compileKernels(segment.memory, { count: this.#sharers, stride });
     const bytes = new Uint8Array(buffer);
     this.#blocks.set(buffer, { segment, bytes, kernels, stride, firstPlace });
     return { buffer, offset };
@@ -75,8 +91,8 @@ export class SharedArrays {
 
   /** Where an array lies, if it is large and this rank's part of one of these. */
   placeOf({ buffer, byteOffset, byteLength }: NumberArray): SharedPlace | undefined {
-    if (!this.#isLarge(byteLength)) return undefined;
-    const block = this.#blocks.get(buffer), area = block && this.#rank * block.stride;
+    if (byteLength <= this.#fromBytes) return undefined;
+    const block = this.#blocks.get(buffer), area = block && this.#place * block.stride;
     if (!block || byteOffset < area! || byteOffset >= area! + block.stride) return undefined;
     const { bytes, kernels, stride, firstPlace } = block, start = byteOffset - area!;
     // A place has 32 bits in a frame.
@@ -94,10 +110,5 @@ export class SharedArrays {
   close(): void {
     for (const { segment } of this.#blocks.values()) segment.close();
     this.#blocks.clear();
-  }
-
-  /** Measured on 2 and 4 ranks: from half the size on, up to which the arena takes whole arrays. */
-  #isLarge(bytes: number): boolean {
-    return 2 * bytes > this.#arena.wholeBytes;
   }
 }

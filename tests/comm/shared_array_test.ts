@@ -83,7 +83,7 @@ Deno.test("reductions of shared arrays copy nothing: the arena stays as it was",
 for (
   const [what, make] of [
     ["messages alone", () => joinMemoryGroup(2, SMALL)],
-    ["several hosts", () => joinHosts([[0, 1], [2]], { ...SMALL, faults: () => ({}) }).groups],
+    ["a rank that is alone on its host", () => joinHosts([[0, 1], [2]], { ...SMALL, faults: () => ({}) }).groups],
     ["one rank", () => joinMemoryGroup(1, { ...SMALL, sharedMemory: new ProcessMemory() })],
   ] as const
 ) {
