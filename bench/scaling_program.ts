@@ -11,6 +11,7 @@ import { withScope } from "../runtime/tensor/scope.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 import { DDPStrategy } from "../strategies/ddp.ts";
 import type { RankFlags } from "../strategies/rank_flags.ts";
+import { CLASSES, denseNetwork, INPUTS } from "./dense_network.ts";
 
 /** What a rank saw. */
 export interface RankSteps {
@@ -22,8 +23,7 @@ export interface RankSteps {
 }
 
 const [model, ranks, steps] = Deno.args;
-const HIDDEN: Record<string, number[]> = { perceptron: [100], wide: [1000, 1000] };
-const BATCH = 100, INPUTS = 784, CLASSES = 10, BATCHES = 20, WARM_UP = 60;
+const BATCH = 100, BATCHES = 20, WARM_UP = 60;
 
 /** When what happened in the step that runs. */
 const at = { computed: 0, sent: 0, reduced: 0 };
@@ -50,14 +50,7 @@ GraphFunction.prototype.call = function (...args) {
 
 const fabric = new Fabric({ accelerator: "cpu", strategy: Number(ranks) > 1 ? new TimedDDP() : "auto" });
 await fabric.launch();
-const net = tf.sequential({
-  layers: [
-    ...HIDDEN[model].map((units, i) =>
-      tf.layers.dense({ units, activation: "relu", ...i === 0 ? { inputShape: [INPUTS] } : {} })
-    ),
-    tf.layers.dense({ units: CLASSES }),
-  ],
-});
+const net = denseNetwork(model);
 const [ready, optimizer] = await fabric.setup(net, new Adam({ learningRate: 1e-3 }));
 const step = fabric.compile(async (x: tf.Tensor, y: tf.Tensor) => {
   optimizer.zeroGrad();

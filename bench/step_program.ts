@@ -9,6 +9,7 @@ import { AdamW } from "../runtime/optim/adam_w.ts";
 import type { Optimizer } from "../runtime/optim/optimizer.ts";
 import { withScope } from "../runtime/tensor/scope.ts";
 import { tf } from "../runtime/tensor/tf.ts";
+import { denseNetwork } from "./dense_network.ts";
 
 const [model, accelerator, compile, steps, rounds] = Deno.args;
 const BATCHES = 60, VOCABULARY = 29, CONTEXT = 76;
@@ -27,12 +28,7 @@ interface Workload {
 
 const workloads: Record<string, () => Workload> = {
   perceptron: () => ({
-    net: tf.sequential({
-      layers: [
-        layers.dense({ inputShape: [784], units: 100, activation: "relu" }),
-        layers.dense({ units: 10 }),
-      ],
-    }),
+    net: denseNetwork("perceptron"),
     ...{ batchSize: 100, shapes: [[784], []], inputType: "float32", optimizer: new Adam({ learningRate: 1e-3 }) },
   }),
   convnet: () => ({

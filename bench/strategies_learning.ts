@@ -3,6 +3,7 @@
  * The reference perceptron, Adam, batches of 100 of all ranks together.
  */
 import { crossEntropy, DataLoader, Fabric, MNIST, seed_everything, tf } from "../mod.ts";
+import { denseNetwork } from "./dense_network.ts";
 import { STRATEGIES } from "./strategies_compared.ts";
 
 const [folder, name, epochs] = Deno.args;
@@ -13,13 +14,7 @@ const [train, val] = fabric.setupDataloaders(
   new DataLoader(await MNIST.load({ train: true }), { batchSize: 100, shuffle: true }),
   new DataLoader(await MNIST.load({ train: false }), { batchSize: 100 }),
 );
-const net = tf.sequential({
-  layers: [
-    tf.layers.dense({ inputShape: [784], units: 100, activation: "relu" }),
-    tf.layers.dense({ units: 10 }),
-  ],
-});
-const [model, optimizer] = await fabric.setup(net, tf.train.adam(1e-3));
+const [model, optimizer] = await fabric.setup(denseNetwork("perceptron"), tf.train.adam(1e-3));
 const step = fabric.compile(async (x: tf.Tensor, y: tf.Tensor) => {
   optimizer.zeroGrad();
   await fabric.backward(crossEntropy(model.forward(x), y));

@@ -4,6 +4,7 @@ import { crossEntropy } from "../runtime/nn/functional.ts";
 import { Adam } from "../runtime/optim/adam.ts";
 import { withScope } from "../runtime/tensor/scope.ts";
 import { tf } from "../runtime/tensor/tf.ts";
+import { CLASSES, denseNetwork, INPUTS } from "./dense_network.ts";
 import { peakMegabytes } from "./peak_memory.ts";
 import { STRATEGIES } from "./strategies_compared.ts";
 
@@ -17,18 +18,12 @@ export interface RankCost {
 }
 
 const [folder, name, model, steps] = Deno.args;
-const HIDDEN: Record<string, number[]> = { perceptron: [100], wide: [1000, 1000] };
 // Averaging steps of local SGD are every eighth, and each kind of step is measured in both modes before one is chosen.
-const BATCH = 100, INPUTS = 784, CLASSES = 10, WARM_UP = 200;
+const BATCH = 100, WARM_UP = 200;
 
 const fabric = new Fabric({ accelerator: "cpu", strategy: STRATEGIES[name]() });
 await fabric.launch();
-const sizes = [INPUTS, ...HIDDEN[model], CLASSES];
-const net = tf.sequential({
-  layers: sizes.slice(1).map((units, i) =>
-    tf.layers.dense({ units, inputShape: [sizes[i]], activation: i < sizes.length - 2 ? "relu" : undefined })
-  ),
-});
+const net = denseNetwork(model);
 const [ready, optimizer] = await fabric.setup(net, new Adam({ learningRate: 1e-3 }));
 const step = fabric.compile(async (x: tf.Tensor, y: tf.Tensor) => {
   optimizer.zeroGrad();
