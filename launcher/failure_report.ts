@@ -56,7 +56,7 @@ export function failureReport(options: FailureReportOptions): string {
   }
   const doings = others.map(({ rank, activity }) => ({ rank, doing: describeActivity(activity) }))
     .filter(({ doing }) => doing !== "");
-  if (cause && doings.length > 0) {
+  if ((cause || reason?.kind === "elsewhere") && doings.length > 0) {
     lines.push("weft: meanwhile");
     lines.push(...doings.slice(0, MOST_OTHERS).map(({ rank, doing }) => `  rank ${rank}: ${doing}`));
     if (doings.length > MOST_OTHERS) lines.push(`  … and ${doings.length - MOST_OTHERS} more`);

@@ -160,7 +160,7 @@ Deno.test({
             const { code, stderr } = await launcher.end();
             assert.equal(code, 69, stderr);
             const words = `the host with node rank ${lost} (host${lost}, rank ${lost}) does not answer any more`;
-            assert.ok(stderr.includes(`\nweft: ${words}\n`), stderr);
+            assert.ok(stderr.includes(`\nweft: ${words}\nweft: meanwhile\n  rank ${1 - lost}: at step `), stderr);
             const report = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
             assert.deepEqual([report.category, report.message], ["infrastructure", words]);
           }

@@ -41,6 +41,15 @@ Deno.test("a report names the first failure, its place, and what the others did"
   );
 });
 
+Deno.test("where a host is lost, what the ranks of this one did is told", () => {
+  const others = [{ rank: 0, activity: activity({ step: 4, operation: "backward" }) }];
+  const ended = [{ rank: 0, signal: "SIGTERM" }];
+  assert.equal(
+    failureReport({ reason: { kind: "elsewhere" }, ended, others }),
+    "weft: meanwhile\n  rank 0: at step 4, in backward\nweft: the launcher ended the ranks: rank 0 by SIGTERM",
+  );
+});
+
 Deno.test("of very many ranks only some are listed", () => {
   const others = Array.from({ length: 40 }, (_, i) => ({ rank: i + 1, activity: activity({ step: i }) }));
   const text = failureReport({ cause: { rank: 0, how: "failed", exitCode: 1 }, ended: [], others });
