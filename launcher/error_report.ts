@@ -9,6 +9,8 @@ import type { RankError } from "./rank_error.ts";
 export interface FailedGeneration {
   readonly generation: number;
   readonly failure: ErrorReport["failure"];
+  /** What failed on another host, in words, if no rank of this run did: a host that does not answer. */
+  readonly message?: string;
 }
 
 /** What `--error-file` holds, as JSON. */

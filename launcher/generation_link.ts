@@ -7,7 +7,7 @@ import { readEnded, readTold, type Told } from "./host_words.ts";
 import { toJsonBytes } from "./json_bytes.ts";
 import { type Outcome, stuckOutcome } from "./outcome.ts";
 import type { Observation } from "./rank_watch.ts";
-import { SharedWatch } from "./shared_watch.ts";
+import { type FoundStuck, SharedWatch } from "./shared_watch.ts";
 import { within } from "./within.ts";
 import { type Ended, worstOf } from "./worst_of.ts";
 
@@ -42,6 +42,8 @@ export interface GenerationLinkOptions {
 export interface Settled extends Outcome {
   /** Whether it ended because hosts join or leave, and those that are left can go on. */
   readonly isRegrouping: boolean;
+  /** Which host is lost, in words, if it ended for that. */
+  readonly lost?: string;
 }
 
 const LONGEST_INTERVAL_MS = 1_000;
@@ -56,6 +58,8 @@ export class GenerationLink {
   readonly #watching: Promise<void>;
   readonly #watch: SharedWatch;
   #told: Told | undefined;
+  /** The first host that was lost, in words. */
+  #lost: string | undefined;
   /** Resolves with what happened, in words, if the run cannot go on because of another host. */
   readonly failedElsewhere: Promise<string>;
   /** Resolves with what happens, in words, if a host wants to join. */
@@ -71,7 +75,10 @@ export class GenerationLink {
     this.regroup = regroup.promise;
     const hear = (told: Told) => {
       this.#told ??= told;
-      if (told.lost !== undefined) options.lost.add(told.lost);
+      if (told.lost !== undefined) {
+        options.lost.add(told.lost);
+        this.#lost ??= told.message;
+      }
       if (told.joins !== undefined) regroup.resolve(told.message);
       else if (told.node !== options.node || told.lost !== undefined || told.stuck) failed.resolve(told.message);
     };
@@ -114,9 +121,11 @@ export class GenerationLink {
       };
     } catch (error) {
       if (!(error instanceof CommTimeoutError)) throw error;
-      const isRegrouping = !lost.has(0) && nodes.filter((other) => !lost.has(other)).length >= minNodes &&
-        signal === undefined;
-      return { exitCode: UNAVAILABLE, category: "infrastructure", cause: undefined, isRegrouping };
+      // Who is missed itself, and hears of it, has no part in what the others decide.
+      const isRegrouping = !lost.has(0) && !lost.has(node) && signal === undefined &&
+        nodes.filter((other) => !lost.has(other)).length >= minNodes;
+      const words = this.#lost ?? this.#isSilent(0);
+      return { exitCode: UNAVAILABLE, category: "infrastructure", cause: undefined, isRegrouping, lost: words };
     } finally {
       this.#ending.abort();
       await this.#watching;
@@ -168,7 +177,7 @@ export class GenerationLink {
       } catch (error) {
         if (this.#ending.signal.aborted) return;
         if (!(error instanceof CommTimeoutError)) throw error;
-        return hear({ node, lost: 0, message: `${this.#named(0)} does not answer any more` });
+        return hear({ node, lost: 0, message: this.#isSilent(0) });
       }
       await sleep(intervalMs, { clock, signal: this.#ending.signal });
     }
@@ -185,7 +194,7 @@ export class GenerationLink {
       seen.set(other, count === known.count ? known : { count, atBeat: beat });
       // Counted in beats of this host: time in which it did not run itself is not held against others.
       if (count === known.count && beat - known.atBeat > heartbeatMs / this.#intervalMs) {
-        return { node, lost: other, message: `${this.#named(other)} does not answer any more` };
+        return { node, lost: other, message: this.#isSilent(other) };
       }
     }
     for (const other of this.#told ? [] : joiners) {
@@ -206,6 +215,10 @@ export class GenerationLink {
     return `the host with node rank ${node} (${host === undefined ? "" : `${host}, `}${ranks})`;
   }
 
+  #isSilent(node: number): string {
+    return `${this.#named(node)} does not answer any more`;
+  }
+
   /** How often it is looked who lives. */
   get #intervalMs(): number {
     return Math.min(this.#options.heartbeatMs / 4, LONGEST_INTERVAL_MS);
@@ -214,10 +227,11 @@ export class GenerationLink {
   /** Looks after ranks that stand still, together with the other launchers. */
   async #watchRanks(hear: (told: Told) => void): Promise<void> {
     const { node, clock } = this.#options, { signal } = this.#ending;
+    const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     while (!signal.aborted && this.#told === undefined) {
       try {
-        await this.#watch.tell();
-        const found = node === 0 ? await this.#watch.judge() : undefined;
+        // A store that is out of reach must not keep the generation from ending.
+        const found = await Promise.race([this.#look(), ended]);
         if (found && this.#told === undefined) {
           const stuck = { ...found, host: this.#hostOf(found.rank) };
           const told = { node, message: `rank ${found.rank} ${howOf({ ...found, exitCode: 0 })}`, stuck };
@@ -231,6 +245,11 @@ export class GenerationLink {
       }
       await sleep(WATCH_MS, { clock, signal });
     }
+  }
+
+  async #look(): Promise<FoundStuck | undefined> {
+    await this.#watch.tell();
+    return this.#options.node === 0 ? await this.#watch.judge() : undefined;
   }
 
   #hostOf(rank: number): string | undefined {

@@ -46,8 +46,8 @@ export interface GenerationOptions {
 /** How a generation went. */
 export interface GenerationResult extends Outcome {
   readonly reason?: StopReason;
-  /** What to say on the terminal, if the run came to this; empty if there is nothing to say. */
-  readonly report: (outcome: Outcome) => string;
+  /** What to say on the terminal, if the run came to this, on another host too; empty if there is nothing to say. */
+  readonly report: (outcome: Outcome & { elsewhere?: string }) => string;
   readonly failure: ErrorReport["failure"];
   /** What failed on another host, in words, if something did. */
   readonly elsewhere?: string;
@@ -142,7 +142,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     { signal: cause.signal, errorTail: tail, message: cause.error?.message },
     { before: killsBefore, after: await machine.oomKills() },
   );
-  const report = ({ cause: known, category }: Outcome) => {
+  const report = ({ cause: known, category, elsewhere }: Outcome & { elsewhere?: string }) => {
     const isHere = known?.rank === cause?.rank && known?.how === cause?.how;
     const text = failureReport({
       ...{ cause: known, reason, hint: isHere ? hint : undefined, logDir, isResumable: category === "resumable" },

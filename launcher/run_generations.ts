@@ -1,6 +1,7 @@
+import { CommTimeoutError } from "../runtime/core/errors.ts";
+import { UNAVAILABLE } from "../runtime/core/exit_codes.ts";
 import type { FailedGeneration } from "./error_report.ts";
 import { failureOf } from "./error_report.ts";
-import type { Settled } from "./generation_link.ts";
 import type { HostLink, Meeting } from "./host_link.ts";
 import { type FailureCause, outcomeOf } from "./outcome.ts";
 import { afterGeneration } from "./restart_policy.ts";
@@ -44,7 +45,7 @@ export interface GenerationsResult {
 export async function runGenerations(options: GenerationsOptions): Promise<GenerationsResult> {
   const { nodeRank, maxRestarts, restartDelayMs, signals, say } = options;
   const earlier: FailedGeneration[] = [];
-  let before: FailureCause | undefined, link: HostLink | undefined, isConnected = false;
+  let before: FailureCause | undefined, link: HostLink | undefined, isConnected = false, hasRun = false;
   let result: GenerationResult = { exitCode: 0, category: "finished", failure: undefined, ranks: [], report: () => "" };
   for (let restarts = 0, next = options.firstGeneration;;) {
     let meeting: Meeting = { generation: next, nodes: [nodeRank] };
@@ -53,8 +54,13 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       isConnected = true;
       meeting = await link?.meet(next, signals.ending) ?? meeting;
     } catch (error) {
-      if (!signals.first) throw error;
-      return endBy(signals.first, { restarts, generation: next });
+      if (signals.first) return endBy(signals.first, { restarts, generation: next });
+      if (!hasRun || !(error instanceof CommTimeoutError)) throw error;
+      // What failed before is still to be reported.
+      say(`weft: ${error.message}`);
+      const outcome = { exitCode: UNAVAILABLE, category: "infrastructure", cause: undefined } as const;
+      const nothing = { failure: undefined, reason: undefined, ranks: [], elsewhere: error.message };
+      return { result: { ...result, ...outcome, ...nothing }, generation: next, restarts, earlier };
     }
     const { generation } = meeting;
     next = generation + 1;
@@ -65,21 +71,24 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       onFailure: ({ message }) => void shared?.tell(message),
       onLook: (ranks) => shared?.observe(ranks),
     });
-    let isRegrouping = false;
+    hasRun = true;
+    let isRegrouping = false, lost: string | undefined;
     if (shared) {
       const { reason } = result;
       const signal = reason?.kind === "signal" ? reason.signal : undefined;
-      const { isRegrouping: regroups, ...settled }: Settled = await shared.settle({ ...result, signal });
-      isRegrouping = regroups;
+      const settled = await shared.settle({ ...result, signal });
+      const { exitCode, category, cause } = settled;
+      ({ isRegrouping, lost } = settled);
       // What failed here may be the echo of another host's failure, or of a host that is lost.
-      const { cause } = settled;
       const isHere = cause !== undefined && result.failure?.rank === cause.rank && result.failure.how === cause.how;
-      result = { ...result, ...settled, failure: isHere ? result.failure : failureOf(settled.cause) };
+      const failure = isHere ? result.failure : failureOf(cause);
+      result = { ...result, exitCode, category, cause, failure, elsewhere: lost ?? result.elsewhere };
     }
     const words = result.report(result);
     if (words) say(words);
     if (isRegrouping && signals.count === 0) {
       say("weft: the hosts have changed: starting again with those that are there");
+      if (lost !== undefined) earlier.push(failedGeneration(generation));
       continue;
     }
     const isStopped = signals.count > 0 || options.isOver();
@@ -91,11 +100,16 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       return { result, generation, restarts, earlier };
     }
     say(`weft: restart ${restarts + 1} of ${maxRestarts}${step.delayMs > 0 ? ` in ${step.delayMs / 1000} s` : ""}`);
-    earlier.push({ generation, failure: result.failure });
+    earlier.push(failedGeneration(generation));
     before = result.cause;
     const stop = await signals.sleep(step.delayMs);
     restarts++;
     if (stop !== undefined) return endBy(stop, { restarts, generation });
+  }
+
+  function failedGeneration(generation: number): FailedGeneration {
+    const { failure, elsewhere } = result;
+    return { generation, failure, message: failure ? undefined : elsewhere };
   }
 
   /** A signal came while no rank ran. */

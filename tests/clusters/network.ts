@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { RunningLauncher, type StartLauncherOptions } from "../launcher/run_launcher.ts";
 import { type Ended, missingPrograms, runProgram } from "./programs.ts";
-import type { WireOptions } from "./scripts/wire.ts";
+import type { WireOptions, WireOrder } from "./scripts/wire.ts";
 
 /** Why there can be no network of hosts here; undefined if there can. */
 export function noNetwork(): string | undefined {
@@ -18,18 +18,23 @@ export function noNetwork(): string | undefined {
   return success ? undefined : "this machine allows no network namespaces";
 }
 
+/** Networks that this process has made. */
+let networks = 0;
+
 /** A few hosts, each a network namespace with an address and a name of its own, and the wire between them. */
 export class Network implements AsyncDisposable {
   readonly #namespaces: readonly string[];
+  readonly #devices: readonly string[];
   readonly #wire: Deno.ChildProcess;
   readonly #control: WritableStreamDefaultWriter<Uint8Array>;
   readonly #words: ReadableStreamDefaultReader<string>;
   /** The hosts' addresses. */
   readonly addresses: readonly string[];
 
-  private constructor(namespaces: string[], addresses: string[], wire: Deno.ChildProcess) {
+  private constructor(namespaces: string[], hosts: WireOptions["hosts"], wire: Deno.ChildProcess) {
     this.#namespaces = namespaces;
-    this.addresses = addresses;
+    this.#devices = hosts.map(({ device }) => device);
+    this.addresses = hosts.map(({ address }) => address);
     this.#wire = wire;
     this.#control = wire.stdin.getWriter();
     this.#words = wire.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -37,19 +42,21 @@ export class Network implements AsyncDisposable {
 
   /** Makes hosts called `host0`, `host1`, …. @param options how long packets take one way, and how many are lost; default: 0 */
   static async start(count: number, options: Partial<WireOptions> = {}): Promise<Network> {
+    // Names are the machine's, and each has to be of one network; addresses are of one host alone.
+    const name = `${Deno.pid}-${networks++}`;
     const subnet = `10.${100 + Deno.pid % 100}.${(Deno.pid >> 7) % 250}`;
     const hosts = Array.from({ length: count }, (_, host) => ({
-      device: `weft${Deno.pid}x${host}`.slice(-15),
+      device: `w${name}-${host}`,
       address: `${subnet}.${host + 1}`,
     }));
-    const namespaces = hosts.map((_, host) => `weft-${Deno.pid}-${host}`);
+    const namespaces = hosts.map((_, host) => `weft-${name}-${host}`);
     const wireOptions: WireOptions = { delayMs: 0, loss: 0, seed: 1, ...options, hosts };
     const wire = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", fileURLToPath(new URL("scripts/wire.ts", import.meta.url)), JSON.stringify(wireOptions)],
       stdin: "piped",
       stdout: "piped",
     }).spawn();
-    const network = new Network(namespaces, hosts.map(({ address }) => address), wire);
+    const network = new Network(namespaces, hosts, wire);
     try {
       const { value } = await network.#words.read();
       if (!value?.startsWith("ready")) throw new Error("the wire between the hosts did not start");
@@ -69,20 +76,40 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** From now on nothing gets to these hosts or away from them. */
+  /** When it resolves, nothing gets to these hosts or away from them any more, and all that goes between others does. */
   async cut(...hosts: number[]): Promise<void> {
-    await this.#control.write(new TextEncoder().encode(JSON.stringify(hosts) + "\n"));
+    await this.#ask(hosts);
   }
 
-  /** From now on only what goes to or from this port gets through between hosts. */
+  /** When it resolves, only what goes to or from this port gets through between hosts. */
   async cutAllBut(port: number): Promise<void> {
-    await this.#control.write(new TextEncoder().encode(`${port}\n`));
+    await this.#ask(port);
   }
 
   /** How many bytes have gone from host to host, with all that TCP and IP add. */
   async bytes(): Promise<number> {
-    await this.#control.write(new TextEncoder().encode('"bytes"\n'));
-    return Number((await this.#words.read()).value);
+    return Number(await this.#ask("bytes"));
+  }
+
+  async #ask(order: WireOrder): Promise<string | undefined> {
+    await this.#control.write(new TextEncoder().encode(JSON.stringify(order) + "\n"));
+    return (await this.#words.read()).value;
+  }
+
+  /** The processes that run on the hosts, by their command lines. */
+  async processes(): Promise<string[]> {
+    const found = await Promise.all(this.#namespaces.map(async (name, host) => {
+      const { stdout } = await runProgram("ip", ["netns", "pids", name]);
+      const commands = stdout.split("\n").filter(Boolean).map((pid) =>
+        // One that ended in the meantime is none.
+        Deno.readTextFile(`/proc/${pid}/cmdline`).then(
+          (line) => [`${pid} on host${host}: ${line.replaceAll("\0", " ").slice(0, 60)}`],
+          () => [],
+        )
+      );
+      return (await Promise.all(commands)).flat();
+    }));
+    return found.flat();
   }
 
   /** What a command line begins with so that it runs on a host. */
@@ -108,6 +135,20 @@ export class Network implements AsyncDisposable {
   /** Starts a launcher on a host. */
   launch(host: number, args: string[], options: StartLauncherOptions = {}): RunningLauncher {
     return new RunningLauncher(args, { ...options, prefix: this.prefix(host) });
+  }
+
+  /** What is still there of it after it was disposed of: namespaces and devices. */
+  remains(): string[] {
+    const exists = (path: string) => {
+      try {
+        return Deno.lstatSync(path) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    const devices = this.#devices.map((device) => `/sys/class/net/${device}`);
+    const namespaces = this.#namespaces.flatMap((name) => [`/run/netns/${name}`, `/etc/netns/${name}`]);
+    return [...devices, ...namespaces].filter(exists);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,20 +1,20 @@
+import { noNetwork } from "../clusters/network.ts";
 import { Random } from "../../runtime/seed/random.ts";
-import { drawFault, type Fault, KINDS } from "./fault.ts";
+import { drawFault, type Fault, type FaultKind, KINDS } from "./fault.ts";
 
-/** What a machine lets the faults do. */
+/** What is drawn. */
 export interface DrawOptions {
   seed: number;
   runs: number;
-  /** A small disk needs root. */
-  canMount: boolean;
+  /** Default: all that the machine can have. */
+  kinds?: readonly FaultKind[];
   /** How many of the faults that any program can have come to the Trainer; the rest to a program that starts quickly. */
   trainShare: number;
 }
 
 /** Draws faults by chance: all kinds in turn, in an order that changes, so that no kind is missing. */
-export function drawFaults({ seed, runs, canMount, trainShare }: DrawOptions): Fault[] {
+export function drawFaults({ seed, runs, kinds = possibleKinds(), trainShare }: DrawOptions): Fault[] {
   const random = new Random(seed), faults: Fault[] = [];
-  const kinds = KINDS.filter((kind) => kind !== "disk" || canMount);
   while (faults.length < runs) {
     const left = [...kinds];
     while (left.length > 0 && faults.length < runs) {
@@ -23,4 +23,19 @@ export function drawFaults({ seed, runs, canMount, trainShare }: DrawOptions): F
     }
   }
   return faults;
+}
+
+/** The kinds that this machine can have. Says of the others why it cannot. */
+export function possibleKinds(): FaultKind[] {
+  return KINDS.filter((kind) => {
+    const reason = impossible(kind);
+    if (reason) console.log(`no faults of kind ${kind}: ${reason}`);
+    return reason === undefined;
+  });
+}
+
+/** Why this machine cannot have a kind of faults; undefined if it can. */
+export function impossible(kind: FaultKind): string | undefined {
+  if (kind === "disk" && Deno.uid() !== 0) return "a small disk needs root";
+  return kind === "host" ? noNetwork() : undefined;
 }

@@ -1,28 +1,32 @@
 import type { ErrorReport } from "../../launcher/error_report.ts";
+import { type Expected, isAbsent } from "./expectation.ts";
+import { expectedOnHost } from "./expected_on_host.ts";
 import type { Fault } from "./fault.ts";
 
 type Failure = NonNullable<ErrorReport["failure"]>;
 
-/** What must come of a run with a fault. */
-export interface Expected {
-  readonly exitCode: number;
-  /** What is wrong about the failure that is reported. Absent: none may be. */
-  readonly check?: (failure: Failure) => string[];
-}
-
 /** How V8 ends a process whose heap is full. */
 const V8_SIGNALS = ["SIGTRAP", "SIGILL", "SIGABRT"];
 
-/** Says what must come of a run with this fault: its exit code, and its true cause. */
-export function expectedOf(fault: Fault): Expected {
+/** Says what must come of a launcher in a run with this fault: its exit code, and the true cause in its report. */
+export function expectedOf(fault: Fault, host: number): Expected {
   const { kind, maxRestarts } = fault;
+  if (kind === "host") return expectedOnHost(fault, host);
   const { code, check } = FAULTS[kind](fault);
-  if (!check) return { exitCode: code };
-  const exitCode = maxRestarts > 0 ? 0 : code;
-  return { exitCode, check: (failure) => [...check(failure), ...checkPlace(fault, failure)] };
+  if (!check) return { exitCode: code, check: isAbsent };
+  return {
+    exitCode: maxRestarts > 0 ? 0 : code,
+    check: (report) => {
+      const failure = report?.earlier[0]?.failure ?? report?.failure;
+      return failure ? [...check(failure), ...checkPlace(fault, failure)] : ["no failure is reported"];
+    },
+  };
 }
 
-const FAULTS: Record<Fault["kind"], (fault: Fault) => { code: number; check?: (failure: Failure) => string[] }> = {
+const FAULTS: Record<
+  Exclude<Fault["kind"], "host">,
+  (fault: Fault) => { code: number; check?: (failure: Failure) => string[] }
+> = {
   throw: () => ({ code: 1, check: (failure) => [...is(failure, "how", "failed"), ...threw(failure, /harm was done/)] }),
   clock: () => ({ code: 1, check: (failure) => threw(failure, /harm was done/) }),
   exit: () => ({ code: 1, check: (failure) => is(failure, "how", "left") }),

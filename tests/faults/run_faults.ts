@@ -1,5 +1,6 @@
 import type { Fault } from "./fault.ts";
-import { type FaultResult, launch, runFault } from "./run_fault.ts";
+import { launch } from "./launch.ts";
+import { type FaultResult, runFault } from "./run_fault.ts";
 
 /** Options of {@linkcode runFaults}. */
 export interface RunFaultsOptions {
@@ -13,8 +14,8 @@ export interface RunFaultsOptions {
 export async function runFaults(faults: readonly Fault[], options: RunFaultsOptions): Promise<FaultResult[]> {
   const references = new Map<string, Promise<Uint8Array>>();
   const reference = (fault: Fault) => {
-    const key = `${fault.program} ${fault.worldSize} ${fault.strategy}`;
-    const known = references.get(key) ?? undisturbed(fault);
+    const alone = undisturbedBy(fault), key = `${alone.program} ${alone.worldSize} ${alone.strategy} ${alone.kind}`;
+    const known = references.get(key) ?? undisturbed(alone);
     references.set(key, known);
     return known;
   };
@@ -31,13 +32,19 @@ export async function runFaults(faults: readonly Fault[], options: RunFaultsOpti
   return results;
 }
 
+/** A run that ends with the same bytes, in which nothing happens. With a host, they do not depend on how many take part. */
+function undisturbedBy(fault: Fault): Fault {
+  if (fault.kind !== "host") return { ...fault, kind: "kill", place: "training step", step: Infinity };
+  return { ...fault, step: Infinity, hosts: 1, minHosts: 1, worldSize: 2, cut: undefined };
+}
+
 /** What the program ends with if nothing goes wrong. */
 async function undisturbed(fault: Fault): Promise<Uint8Array> {
   const folder = await Deno.makeTempDir({ prefix: "fault-" });
   try {
     await Deno.mkdir(`${folder}/tmp`);
-    const { code, output } = await launch({ ...fault, kind: "kill", place: "training step", step: Infinity }, folder);
-    if (code !== 0) throw new Error(`the program fails without a fault:\n${output}`);
+    const { codes, output } = await launch(fault, folder);
+    if (codes[0] !== 0) throw new Error(`the program fails without a fault:\n${output}`);
     return await Deno.readFile(`${folder}/result`);
   } finally {
     await Deno.remove(folder, { recursive: true });

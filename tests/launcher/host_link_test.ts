@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { HostLink } from "../../launcher/host_link.ts";
+import { toJsonBytes } from "../../launcher/json_bytes.ts";
 import type { FailureCause, Outcome } from "../../launcher/outcome.ts";
 import { MemoryStore } from "../../runtime/comm/memory_store.ts";
 import type { Store } from "../../runtime/comm/store.ts";
@@ -141,6 +142,42 @@ Deno.test("a host that was lost and meets the others again takes part like any",
   const outcomes = await Promise.all(all.map((link, i) => link.begin(meetings[i]).settle(FINISHED)));
   assert.deepEqual(outcomes.map(({ exitCode }) => exitCode), [0, 0]);
   await end(all);
+});
+
+Deno.test("a host that hears that it is missed itself ends its part as one that is lost, and does not go on with the others", async () => {
+  const store = new MemoryStore();
+  const facts = { store, numNodes: 2, minNodes: 1, localWorldSize: 2, heartbeatMs: 60_000, meetMs: 60_000 };
+  const one = new HostLink({ ...facts, nodeRank: 1 }).begin({ generation: 0, nodes: [0, 1] });
+  const message = "the host with node rank 1 (ranks 2 to 3) does not answer any more";
+  await store.set("launcher/0/failed", toJsonBytes({ node: 0, lost: 1, message }));
+  assert.equal(await one.failedElsewhere, message);
+  const { exitCode, isRegrouping, lost } = await one.settle({ exitCode: 69, category: "infrastructure" });
+  assert.deepEqual([exitCode, isRegrouping, lost], [69, false, message]);
+});
+
+Deno.test("a generation ends while the store does not take what a host sees of its ranks", async () => {
+  const asked = Promise.withResolvers<void>();
+  const store = new Proxy(new MemoryStore(), {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (name !== "set") return typeof value === "function" ? value.bind(target) : value;
+      return (key: string, bytes: Uint8Array) => {
+        if (!key.includes("/seen/")) return target.set(key, bytes);
+        asked.resolve();
+        return new Promise(() => {});
+      };
+    },
+  });
+  const heartbeatMs = 20_000, began = performance.now();
+  const facts = { store, numNodes: 2, localWorldSize: 1, heartbeatMs, meetMs: 60_000 };
+  const one = new HostLink({ ...facts, nodeRank: 1 }).begin({ generation: 0, nodes: [0, 1] });
+  const activity = { joined: true, progress: 1, step: 7, collective: { kind: "allReduce", sequence: 7, waitsFor: 0 } };
+  one.observe([{ rank: 1, endedMs: 0, stoppedMs: 0, idleMs: 5_000, activity }]);
+  await asked.promise;
+  await store.set("launcher/0/failed", toJsonBytes({ node: 0, lost: 1, message: "gone" }));
+  await one.failedElsewhere;
+  await one.settle({ exitCode: 69, category: "infrastructure" });
+  assert.ok(performance.now() - began < heartbeatMs);
 });
 
 Deno.test("a store that does not answer means that the host with it is lost", async () => {

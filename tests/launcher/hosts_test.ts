@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Fault } from "../faults/fault.ts";
 import { type RunningLauncher, startLauncher } from "./run_launcher.ts";
+import { fileAppears } from "../file_appears.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("../faults/scripts/reduce.ts", import.meta.url));
@@ -138,12 +139,4 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
 function elastic(heartbeatSeconds = 60): string[] {
   const heartbeat = ["--heartbeat-timeout", String(heartbeatSeconds)];
   return ["--num-nodes", "1:2", "--main-port", freePort(), "--devices", "2", ...heartbeat];
-}
-
-/** Resolves when a file is there, in a folder that is. */
-async function fileAppears(path: string): Promise<void> {
-  const watcher = Deno.watchFs(path.slice(0, path.lastIndexOf("/")));
-  const exists = () => Deno.stat(path).then(() => true, () => false);
-  if (await exists()) return watcher.close();
-  for await (const _ of watcher) if (await exists()) break;
 }

@@ -1,8 +1,7 @@
 /**
  * `wire.ts OPTIONS`: the network between hosts that are network namespaces. Makes a TUN device for each, prints `ready`, and passes
- * packets on by their IPv4 destination, late and not all of them; which are lost follows from the seed. A line on standard input that
- * is a JSON array of hosts says who is cut off from now on; one that is a port, that
- * TCP gets through to and from this port alone; the line `"bytes"` asks how many bytes have passed, lost ones too.
+ * packets on by their IPv4 destination, late and not all of them; which are lost follows from the seed. Each line on standard input is
+ * an order, as JSON, and is answered by a line when it is carried out.
  *
  * In user space, because the kernels of small virtual machines lack `netem`, which would do the same.
  */
@@ -19,6 +18,9 @@ export interface WireOptions {
   loss: number;
   seed: number;
 }
+
+/** Hosts: they are cut off from now on, the others are not. A port: TCP gets through to and from this one alone. `bytes`: asks how many have passed, lost ones too. */
+export type WireOrder = readonly number[] | number | "bytes";
 
 const TUNSETIFF = 0x400454can, IFF_TUN = 1, IFF_NO_PI = 0x1000, O_RDWR = 2;
 /** No packet is longer. */
@@ -89,10 +91,12 @@ async function listen(from: number): Promise<void> {
 
 for (let from = 0; from < devices.length; from++) void listen(from);
 createInterface({ input: process.stdin }).on("line", (line) => {
-  const order = JSON.parse(line) as number[] | number | "bytes";
-  if (order === "bytes") return console.log(bytes);
-  if (typeof order === "number") return void (onlyPort = order);
-  cutOff.clear();
-  for (const host of order) cutOff.add(host);
+  const order = JSON.parse(line) as WireOrder;
+  if (typeof order === "number") onlyPort = order;
+  else if (order !== "bytes") {
+    cutOff.clear();
+    for (const host of order) cutOff.add(host);
+  }
+  console.log(bytes);
 }).on("close", () => Deno.exit(0));
 console.log("ready");

@@ -2,11 +2,13 @@
 import { processEnvironment } from "../../../runtime/environments/process_environment.ts";
 import { Context, SocketType } from "../../../runtime/comm/zmq.ts";
 import type { Fault } from "../fault.ts";
+import { loseHost } from "./lose_host.ts";
 
 const { RANK, WEFT_RESTART, MASTER_PORT, FAULT_FOLDER } = processEnvironment();
 
 /** @param step steps done so far */
 export async function harm(fault: Fault, step: number): Promise<void> {
+  if (fault.kind === "host") return await loseHost(fault, step);
   if (WEFT_RESTART !== "0" || step !== fault.step && fault.place === "training step") return;
   if (fault.kind === "clock") {
     // Every rank's clock goes somewhere else, the failing rank's far into the future.

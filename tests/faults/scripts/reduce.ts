@@ -7,6 +7,7 @@ import { readCheckpoint } from "../../../runtime/checkpoint/read_checkpoint.ts";
 import { connectStore } from "../../../runtime/comm/connect_store.ts";
 import { joinProcessGroup } from "../../../runtime/comm/join_process_group.ts";
 import { activity, MEETING } from "../../../runtime/core/activity.ts";
+import { isLoopback } from "../../../runtime/core/loopback.ts";
 import { detectCluster } from "../../../runtime/environments/detect_cluster.ts";
 import { processEnvironment } from "../../../runtime/environments/process_environment.ts";
 import { readRunKey } from "../../../runtime/environments/read_run_key.ts";
@@ -16,6 +17,9 @@ import { groupWatch } from "../../../runtime/fabric/group_watch.ts";
 import type { HostTensor } from "../../../runtime/tensor/host_tensor.ts";
 import { type Fault, SAVED_EVERY, STEPS } from "../fault.ts";
 import { harm } from "./harm.ts";
+
+/** Of every step, where the ranks share some. */
+const SAMPLES = 6;
 
 const fault: Fault = JSON.parse(Deno.args[0]);
 const variables = processEnvironment(), folder = variables.FAULT_FOLDER!;
@@ -27,8 +31,10 @@ if (fault.place === "before setup") await harm(fault, 0);
 const outer = activity().enter(MEETING);
 const runKey = await readRunKey(settings);
 await using store = await connectStore({ address: cluster.mainAddress, port: cluster.mainPort, runKey });
+const host = isLoopback(cluster.mainAddress) ? undefined : await store.ownAddress();
 await using group = await joinProcessGroup({
-  ...{ store, rank, worldSize, runId, generation, socketFolder: settings.socketFolder, watch: groupWatch, runKey },
+  ...{ store, rank, worldSize, runId, generation, runKey, host },
+  ...{ socketFolder: settings.socketFolder, watch: groupWatch },
 });
 activity().joined = true;
 activity().restore(outer);
@@ -49,8 +55,7 @@ for (; step < STEPS; step++) {
   activity().setStep(step);
   const before = activity().enter("training step");
   if (fault.place === "training step") await harm(fault, step);
-  const change = vector.map((value, i) => Math.sin(value + i * (rank + 1) + step));
-  await group.allReduce(change, { op: "mean" });
+  const change = fault.kind === "host" ? await meanOfSamples(step) : await meanOfRanks(step);
   for (let i = 0; i < vector.length; i++) vector[i] = vector[i] * 0.9 + change[i];
   activity().restore(before);
   if (rank === 0 && (step + 1) % SAVED_EVERY === 0) {
@@ -62,3 +67,22 @@ for (; step < STEPS; step++) {
 if (fault.place === "after the last step") await harm(fault, step);
 await group.barrier();
 if (rank === 0) await Deno.writeFile(`${folder}/result`, new Uint8Array(vector.buffer));
+
+/** The mean over the ranks of what each adds. Its bytes depend on how many they are, and on the order in which they are added. */
+async function meanOfRanks(step: number): Promise<Float32Array> {
+  const change = vector.map((value, i) => Math.sin(value + i * (rank + 1) + step));
+  await group.allReduce(change, { op: "mean" });
+  return change;
+}
+
+/** The mean over samples that the ranks share. They add whole numbers, so that its bytes depend on neither. */
+async function meanOfSamples(step: number): Promise<Float32Array> {
+  const change = new Float32Array(vector.length);
+  for (let sample = rank; sample < SAMPLES; sample += worldSize) {
+    for (let i = 0; i < change.length; i++) {
+      change[i] += Math.round(1_000 * Math.sin(vector[i] + i * (sample + 1) + step));
+    }
+  }
+  await group.allReduce(change, { op: "sum" });
+  return change.map((sum) => sum / (1_000 * SAMPLES));
+}
