@@ -2,6 +2,7 @@ import { connectStore } from "../runtime/comm/connect_store.ts";
 import { StoreServer } from "../runtime/comm/store_server.ts";
 import type { DeviceSelection } from "../runtime/devices/select_devices.ts";
 import { milliseconds } from "../runtime/core/duration.ts";
+import { HEARTBEAT_MS } from "../runtime/core/heartbeat.ts";
 import { isLoopback } from "../runtime/core/loopback.ts";
 import { preemptionSignals } from "../runtime/core/preemption.ts";
 import { RunKey } from "../runtime/core/run_key.ts";
@@ -83,7 +84,7 @@ export interface LaunchReport {
 const DRAIN_MS = 2_000;
 /** How long hosts wait for each other to come. */
 const MEET_MS = 300_000;
-const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, HEARTBEAT_MS = 10_000, RESTART_DELAY_MS = 1_000;
+const GRACE_MS = 10_000, FAILURE_GRACE_MS = 3_000, RESTART_DELAY_MS = 1_000;
 
 /**
  * Runs a script once for each device, as ranks that find each other through a store that this process hosts, and resolves when all of them have ended.

@@ -4,9 +4,9 @@ import { hereAsUserCall, type UserCall } from "../core/user_call.ts";
 import { callSite } from "./call_site.ts";
 import { EarlyFrames } from "./early_frames.ts";
 import type { Peers } from "./peers.ts";
-import { parseFailure, parseReport, type Report } from "./rank_messages.ts";
+import { type Farewell, parseFailure, parseFarewell, parseReport, type Report } from "./rank_messages.ts";
 import { describe, FrameType, Head, type Signature } from "./frame.ts";
-import { RollCall } from "./roll_call.ts";
+import { type Leaving, RollCall } from "./roll_call.ts";
 import type { WaitOptions } from "./store.ts";
 import type { Arrival, Transport } from "./transport.ts";
 
@@ -43,6 +43,8 @@ export interface ExchangeOptions {
   maxEarlyBytes?: number;
   /** Default: the clock of this process. */
   clock?: Clock;
+  /** What this host is called. Default: the others are not told. */
+  hostName?: string;
   /** Sees what the collectives do, and knows of failures that no frame tells. Default: nobody. */
   watch?: GroupWatch;
 }
@@ -53,8 +55,8 @@ export interface GroupWatch {
   /** @param rank whose frame is needed next; -1 for any. @param step which of its frames: in each collective they are needed in this order */
   waitsFor(rank: number, step: number): void;
   ended(): void;
-  /** A rank that failed without saying so. Asked again and again while a collective waits. */
-  failure(): Error | undefined;
+  /** A rank that failed without saying so. Asked again and again while a collective waits. @param doing tells what this rank is doing */
+  failure(doing: () => string): Error | undefined;
 }
 
 /**
@@ -70,6 +72,8 @@ export class Exchange implements Peers {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #watch: GroupWatch | undefined;
+  readonly #hostName: string | undefined;
+  readonly #doing = () => `rank ${this.rank} was in ${this.#named()}`;
   readonly #head = new Head();
   readonly #control = new Head();
   /** The number of the collective that runs or ran last. */
@@ -110,6 +114,7 @@ export class Exchange implements Peers {
     this.#timeoutMs = options.collectiveTimeoutMs ?? COLLECTIVE_TIMEOUT_MS;
     this.#clock = options.clock ?? systemClock;
     this.#watch = options.watch;
+    this.#hostName = options.hostName;
     this.#early = new EarlyFrames(this.worldSize, options.maxEarlyBytes ?? MAX_EARLY_BYTES);
     this.#rollCall = new RollCall(this.rank, this.worldSize);
     this.#sent = new Float64Array(this.worldSize);
@@ -221,7 +226,7 @@ export class Exchange implements Peers {
 
   #checkLeft(): void {
     const deserter = this.#rollCall.deserter(this.#sequence);
-    if (deserter) throw this.#leftError(deserter.rank, deserter.finished);
+    if (deserter) throw this.#leftError(deserter);
   }
 
   /** Tells the others that this rank failed. Their collectives reject, and from now on this rank's do. */
@@ -245,6 +250,16 @@ export class Exchange implements Peers {
       await this.#close(whole ? lingerMs : Math.min(lingerMs, 500));
     }
     await this.#closing;
+  }
+
+  /** The same for a process that ends, and so cannot wait: blocks until the others have been told, for a second at most. */
+  leaveNow(exitCode: number): void {
+    if (this.#closing) return;
+    const whole = !this.#failure;
+    this.#failure ??= new Error("the process ends");
+    if (whole) this.#sayGoodbye({ exitCode });
+    this.#closing = Promise.resolve();
+    this.#transport.closeNow(whole ? 1000 : 500);
   }
 
   get isClosed(): boolean {
@@ -395,7 +410,7 @@ export class Exchange implements Peers {
   }
 
   #checkAbort(): void {
-    this.#failure ??= this.#watch?.failure();
+    this.#failure ??= this.#watch?.failure(this.#doing);
     if (this.#failure) throw this.#failure;
     this.#signal?.throwIfAborted();
   }
@@ -411,7 +426,7 @@ export class Exchange implements Peers {
   /** Handles a frame that carries no data. */
   #obey(head: Head, payload: Uint8Array): void {
     const source = head.source;
-    if (head.type === FrameType.goodbye) this.#rollCall.noteLeft(source, head.sequence);
+    if (head.type === FrameType.goodbye) this.#noteLeft(head, payload);
     else if (head.type === FrameType.abort) {
       const told = parseFailure(payload, source);
       const { operation, host } = told;
@@ -497,22 +512,25 @@ export class Exchange implements Peers {
     }, whom);
   }
 
-  #sayGoodbye(): void {
+  #sayGoodbye(farewell: Farewell = {}): void {
+    const payload = new TextEncoder().encode(JSON.stringify({ host: this.#hostName, ...farewell }));
     this.#control.sign(FrameType.goodbye, this.#signature ? this.#sequence - 1 : this.#sequence, NOTHING);
-    this.#control.length = 0;
+    this.#control.length = payload.byteLength;
     this.#noteWhoLeft();
     for (let to = 0; to < this.worldSize; to++) {
-      if (to !== this.rank && !this.#rollCall.hasLeft(to)) this.#post(to, this.#control, EMPTY, false);
+      if (to !== this.rank && !this.#rollCall.hasLeft(to)) this.#post(to, this.#control, payload, false);
     }
+  }
+
+  #noteLeft({ source, sequence }: Head, payload: Uint8Array): void {
+    this.#rollCall.noteLeft(source, { finished: sequence, ...parseFarewell(payload) });
   }
 
   /** Who has left does not listen any more: what is sent to it would linger until the time for that is over. */
   #noteWhoLeft(): void {
     for (let arrival; (arrival = this.#transport.receive());) {
-      const { head } = arrival;
-      if (this.#isFromPeer(head) && head.type === FrameType.goodbye) {
-        this.#rollCall.noteLeft(head.source, head.sequence);
-      }
+      const { head, payload, isCut } = arrival;
+      if (this.#isFromPeer(head) && head.type === FrameType.goodbye && !isCut) this.#noteLeft(head, payload);
     }
   }
 
@@ -549,9 +567,16 @@ export class Exchange implements Peers {
     return this.#rollCall.mismatch(this.#sequence, { signature: this.#signature!, site: callSite(this.#call) });
   }
 
-  #leftError(rank: number, finished: number): CollectiveMismatchError {
+  #leftError({ rank, finished, host, exitCode }: Leaving & { rank: number }): Error {
+    const who = `rank ${rank}${host === undefined ? "" : ` on ${host}`}`;
+    if (exitCode !== undefined) {
+      return new RankFailedError(
+        `${who} exited with code ${exitCode} after ${finished} collectives; meanwhile ${this.#doing()}`,
+        { rank, ...(host && { host }) },
+      );
+    }
     return new CollectiveMismatchError(
-      `rank ${rank} left the process group after ${finished} collectives, but rank ${this.rank} called collective ` +
+      `${who} left the process group after ${finished} collectives, but rank ${this.rank} called collective ` +
         `${this.#sequence}: ${this.#named()}. Every rank must call the same collectives in the same order.`,
     );
   }

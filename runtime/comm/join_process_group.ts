@@ -2,6 +2,7 @@ import type { RunKey } from "../core/run_key.ts";
 import { curveKeys } from "./curve_keys.ts";
 import { machineName } from "./machine_name.ts";
 import { memoryTransports } from "./memory_transport.ts";
+import { Lifelines } from "./lifelines.ts";
 import { meetRanks } from "./meet_ranks.ts";
 import { openInbox } from "./inbox.ts";
 import { posixSharedMemory } from "./posix_shared_memory.ts";
@@ -11,8 +12,12 @@ import type { Store, WaitOptions } from "./store.ts";
 import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts";
 
 /** Options of {@linkcode joinProcessGroup}. */
-export interface JoinOptions
-  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "sharedMemory" | "hosts" | "hostNames"> {
+export interface JoinOptions extends
+  WaitOptions,
+  Omit<
+    TransportGroupOptions,
+    "token" | "firstSequence" | "sharedMemory" | "hosts" | "hostName" | "hostNames" | "lifelines"
+  > {
   /** Where the ranks find each other. It is the caller's, and not needed any more once they did. */
   store: Store;
   /** 0 to worldSize - 1, each once. */
@@ -37,6 +42,11 @@ export interface JoinOptions
    * Default: the system's folder for temporary files; also if the name would be too long for a socket.
    */
   socketFolder?: string;
+  /**
+   * The ranks look after each other: one that is gone, or shows no sign of life for so many milliseconds, fails what waits meanwhile; one whose
+   * process ends without having left the group leaves it then. Default: they do not, a launcher does.
+   */
+  heartbeatMs?: number;
   /** Starts what reduces in place of the group's own algorithms, on every rank the same. Default: there is nothing. */
   engine?: StartReduceEngine;
   /** How long a wait may hold the event loop before it moves to a thread. Default: 200 µs, which is also the most. */
@@ -65,17 +75,15 @@ export async function joinProcessGroup(options: JoinOptions): Promise<ProcessGro
 
   const machine = await machineName();
   const curve = options.runKey && await curveKeys(options.runKey);
-  const inbox = await openInbox({
-    curve,
-    transport: transport === "ipc" || transport === "tcp" ? transport : undefined,
-    host: options.host,
-    folder: options.socketFolder,
-    firstWaitUs: options.firstWaitUs,
-  });
+  const { host, socketFolder: folder, firstWaitUs, heartbeatMs } = options;
+  const where = { curve, host, folder, transport: transport === "ipc" || transport === "tcp" ? transport : undefined };
+  const inbox = await openInbox({ ...where, firstWaitUs });
+  const lifelines = heartbeatMs === undefined ? undefined : await Lifelines.open({ ...where, heartbeatMs, worldSize });
   const sharesMemory = transport === "auto" && Deno.build.os === "linux";
   return await meetRanks({
     ...options,
     inbox,
+    lifelines,
     machine,
     sharedMemory: sharesMemory ? posixSharedMemory : undefined,
   });

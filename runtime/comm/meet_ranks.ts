@@ -1,7 +1,10 @@
 import { systemClock } from "../core/clock.ts";
 import { CommTimeoutError } from "../core/errors.ts";
 import { groupByHost } from "./host_layout.ts";
-import type { BoundInbox, Endpoints } from "./inbox.ts";
+import type { Endpoints } from "./bind_endpoints.ts";
+import type { BoundInbox } from "./inbox.ts";
+import { LifelineWatch } from "./lifeline_watch.ts";
+import type { Lifelines } from "./lifelines.ts";
 import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
 import type { ProcessGroup } from "./process_group.ts";
 import type { StartReduceEngine } from "./reduce_engine.ts";
@@ -11,7 +14,7 @@ import { TransportGroup, type TransportGroupOptions } from "./transport_group.ts
 
 /** Options of {@linkcode meetRanks}. */
 export interface MeetOptions
-  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "hosts" | "hostNames"> {
+  extends WaitOptions, Omit<TransportGroupOptions, "token" | "firstSequence" | "hosts" | "hostName" | "hostNames"> {
   store: Store;
   rank: number;
   /** 2 or more. */
@@ -24,6 +27,8 @@ export interface MeetOptions
   machine: string;
   /** Used among the ranks of one machine if all of them have it. Default: there is none. */
   sharedMemory?: SharedMemory;
+  /** By which ranks notice that another is gone. Owned from now on. Default: a launcher tells them. */
+  lifelines?: Lifelines;
   /** Starts what reduces in place of the group's own algorithms. Default: there is nothing. */
   engine?: StartReduceEngine;
 }
@@ -35,31 +40,43 @@ interface Card extends Endpoints {
   machine: string;
   /** It would share memory with ranks of the same machine. */
   sharesMemory: boolean;
+  /** Where its lifeline is. */
+  lifeline?: Endpoints;
 }
 
-const VERSION = 5;
+const VERSION = 6;
 
 /**
  * Lets ranks find each other in a store and connects them, by whatever their inboxes are made of. Resolves when every rank has heard from every other.
  * @throws CommTimeoutError naming the ranks that did not come; Error if two processes claim a rank
  */
 export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
-  const { rank, worldSize, store, signal, inbox, timeoutMs = RENDEZVOUS_TIMEOUT_MS, clock = systemClock } = options;
+  const { rank, worldSize, store, signal, inbox, lifelines } = options;
+  const { timeoutMs = RENDEZVOUS_TIMEOUT_MS, clock = systemClock } = options;
   const end = clock.now() + timeoutMs;
   const prefix = `group/${options.runId ?? "run"}/${options.generation ?? 0}/${options.name ?? "main"}`;
   try {
     const token = await agreeOnToken(store, prefix);
     const sharesMemory = options.sharedMemory !== undefined;
-    const card: Card = { version: VERSION, worldSize, machine: options.machine, sharesMemory, ...inbox.endpoints };
+    const { machine } = options, lifeline = lifelines?.endpoints;
+    const card: Card = { version: VERSION, worldSize, machine, sharesMemory, lifeline, ...inbox.endpoints };
     await publish(store, `${prefix}/rank/${rank}`, { rank, card });
     const cards = await readCards(store, prefix, { worldSize, timeoutMs: end - clock.now(), signal });
-    const transport = inbox.connect(rank, cards.map((other, r) => chooseEndpoint(r, other, { rank, card })));
+    const choose = (other: Endpoints | undefined, r: number) =>
+      r === rank || !other ? "" : chooseEndpoint(other, { rank, card, other: { rank: r, card: cards[r] } });
+    const transport = inbox.connect(rank, cards.map(choose));
     const hosts = groupByHost(cards.map(({ machine }) => machine));
-    const hostNames = hosts.map(([first]) => cards[first].machine.split(" ")[0]);
+    const hostNames = hosts.map(([first]) => hostNameOf(cards[first]));
     const shares = cards.every((other) => other.sharesMemory || other.machine !== card.machine);
     const sharedMemory = shares ? options.sharedMemory : undefined;
+    lifelines?.connect(cards.map((other, r) => {
+      const endpoint = choose(other.lifeline, r);
+      return endpoint === "" ? undefined : { endpoint, host: hostNameOf(other) };
+    }));
     const group = new TransportGroup(transport, {
       ...options,
+      watch: lifelines ? new LifelineWatch(lifelines, { next: options.watch, clock }) : options.watch,
+      hostName: hostNameOf(card),
       token,
       firstSequence: 0,
       hosts,
@@ -67,6 +84,7 @@ export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
       sharedMemory,
     });
     try {
+      await lifelines?.met({ timeoutMs: Math.max(1, end - clock.now()), signal });
       // Hearing from every rank means that all have connected here, so that the socket file is not needed any more.
       await group.allGather(new Uint8Array([1]), { timeoutMs: Math.max(1, end - clock.now()), signal });
       if (options.engine) await group.startEngine(options.engine);
@@ -77,10 +95,17 @@ export async function meetRanks(options: MeetOptions): Promise<ProcessGroup> {
     return group;
   } catch (error) {
     await inbox.close();
+    await lifelines?.[Symbol.asyncDispose]();
     throw error;
   } finally {
     await inbox.removeFiles();
+    await lifelines?.removeFiles();
   }
+}
+
+/** What a rank's host is called. */
+function hostNameOf({ machine }: Card): string {
+  return machine.split(" ")[0];
 }
 
 /** One secret for all ranks: who was first decides. */
@@ -130,12 +155,15 @@ async function readCards(store: Store, prefix: string, options: WaitOptions & { 
   });
 }
 
-function chooseEndpoint(rank: number, other: Card, me: { rank: number; card: Card }): string {
-  if (rank === me.rank) return "";
-  const isNear = other.machine === me.card.machine;
-  const endpoint = (isNear ? other.ipc ?? other.loopback : undefined) ?? other.network;
+/** Which of the places where another rank listens this one connects to. @throws Error if it can reach none */
+function chooseEndpoint(
+  endpoints: Endpoints,
+  { rank, card, other }: { rank: number; card: Card; other: { rank: number; card: Card } },
+): string {
+  const isNear = other.card.machine === card.machine;
+  const endpoint = (isNear ? endpoints.ipc ?? endpoints.loopback : undefined) ?? endpoints.network;
   if (endpoint) return endpoint;
   throw new Error(
-    `rank ${rank} runs on another host than rank ${me.rank} (${other.machine}) but told no address; give every rank a \`host\``,
+    `rank ${other.rank} runs on another host than rank ${rank} (${other.card.machine}) but told no address; give every rank a \`host\``,
   );
 }

@@ -68,9 +68,13 @@ class MemoryTransport implements Transport {
   }
 
   close(): Promise<void> {
+    this.closeNow();
+    return Promise.resolve();
+  }
+
+  closeNow(): void {
     this.#closed = true;
     this.#inbox.frames.length = 0;
     this.wake();
-    return Promise.resolve();
   }
 }

@@ -1,5 +1,8 @@
 import type { Dtype, Kind, Op, Signature } from "./frame.ts";
 
+/** A host's name in a message is cut. */
+const LONGEST_HOST = 255;
+
 /** What a rank says it called. */
 export interface Report {
   readonly signature: Signature;
@@ -16,6 +19,42 @@ export interface Failure {
   readonly stack?: string;
   readonly operation?: string;
   readonly host?: string;
+}
+
+/** What a rank says when it leaves the group. */
+export interface Farewell {
+  /** What its host is called. */
+  readonly host?: string;
+  /** What its process exits with; absent if it goes on. */
+  readonly exitCode?: number;
+}
+
+/** What a rank says to those who watch whether it lives. */
+export interface LastWords {
+  /** It leaves the group: that it is not there any more is no failure by itself. */
+  readonly leaves?: boolean;
+  /** It threw something, which ends its process unless somebody handles it. */
+  readonly error?: { readonly name: string; readonly message: string };
+}
+
+/** Reads a farewell. Of one that cannot be read nothing is known but that the rank leaves. */
+export function parseFarewell(payload: Uint8Array): Farewell {
+  const { host, exitCode } = recordOf(payload) ?? {};
+  return {
+    ...(typeof host === "string" && { host: host.slice(0, LONGEST_HOST) }),
+    ...(Number.isInteger(exitCode) && { exitCode: exitCode as number }),
+  };
+}
+
+/** Reads what a rank says on its lifeline; undefined if it cannot be read. */
+export function parseLastWords(payload: Uint8Array): LastWords | undefined {
+  const record = recordOf(payload);
+  if (!record) return undefined;
+  const { leaves, error } = record, { name, message } = (error ?? {}) as Record<string, unknown>;
+  return {
+    leaves: leaves === true,
+    ...(typeof name === "string" && typeof message === "string" && { error: { name, message } }),
+  };
 }
 
 /** Reads a report. Its fields have the right types whatever was sent. @throws Error naming the rank if it is none */
@@ -47,6 +86,14 @@ export function parseFailure(payload: Uint8Array, source: number): Failure {
     ...(typeof operation === "string" && { operation }),
     ...(typeof host === "string" && { host }),
   };
+}
+
+function recordOf(payload: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    return parseRecord(payload, -1);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseRecord(payload: Uint8Array, source: number): Record<string, unknown> {

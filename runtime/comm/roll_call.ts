@@ -1,6 +1,12 @@
 import { CollectiveMismatchError } from "../core/errors.ts";
 import { describe } from "./frame.ts";
-import type { Report } from "./rank_messages.ts";
+import type { Farewell, Report } from "./rank_messages.ts";
+
+/** How a rank left. */
+export interface Leaving extends Farewell {
+  /** How many collectives it had finished. */
+  readonly finished: number;
+}
 
 /** What this rank knows of where the others are: what they say they called, and who has left. */
 export class RollCall {
@@ -10,8 +16,7 @@ export class RollCall {
   readonly #reports = new Map<number, Map<number, Report>>();
   /** By rank: the other collective that it was last heard to be in. */
   readonly #elsewhere = new Map<number, { sequence: number; report: Report }>();
-  /** By rank that left: how many collectives it had finished. */
-  readonly #left = new Map<number, number>();
+  readonly #left = new Map<number, Leaving>();
 
   constructor(rank: number, worldSize: number) {
     this.#rank = rank;
@@ -33,8 +38,8 @@ export class RollCall {
     this.#elsewhere.clear();
   }
 
-  noteLeft(source: number, finished: number): void {
-    this.#left.set(source, finished);
+  noteLeft(source: number, leaving: Leaving): void {
+    this.#left.set(source, leaving);
   }
 
   hasLeft(rank: number): boolean {
@@ -56,8 +61,8 @@ export class RollCall {
   }
 
   /** A rank that left before it came to this collective. */
-  deserter(sequence: number): { rank: number; finished: number } | undefined {
-    for (const [rank, finished] of this.#left) if (finished < sequence) return { rank, finished };
+  deserter(sequence: number): Leaving & { rank: number } | undefined {
+    for (const [rank, leaving] of this.#left) if (leaving.finished < sequence) return { rank, ...leaving };
     return undefined;
   }
 

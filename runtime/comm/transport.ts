@@ -38,4 +38,6 @@ export interface Transport {
   wake(): void;
   /** Ends the transport; what is queued is sent within `lingerMs`, or dropped. */
   close(lingerMs: number): Promise<void>;
+  /** The same, blocking: for a process that ends. */
+  closeNow(lingerMs: number): void;
 }

@@ -22,6 +22,8 @@ import {
   segmentOf,
   type SharedArray,
 } from "./process_group.ts";
+import { leaveAtExit } from "./leave_at_exit.ts";
+import type { Lifelines } from "./lifelines.ts";
 import type { ReduceEngine, StartReduceEngine } from "./reduce_engine.ts";
 import { SharedArena } from "./shared_arena.ts";
 import { SharedArrays, type SharedPlace } from "./shared_arrays.ts";
@@ -48,6 +50,8 @@ export interface TransportGroupOptions extends ExchangeOptions {
   hostNames?: readonly string[];
   /** Where memory that the ranks of this host share comes from, for the larger reductions. Default: there is none. */
   sharedMemory?: SharedMemory;
+  /** By which ranks notice that this one is gone, or leaves with its process. Owned from now on. Default: a launcher tells them. */
+  lifelines?: Lifelines;
   /** Arrays of more bytes than this are reduced in shared memory. Default: 16 KiB. */
   sharedFromBytes?: number;
   /** Arrays up to this size are reduced in shared memory by every rank as a whole, longer ones in chunks. Default: 4 MiB divided by the ranks, at most 1 MiB. */
@@ -69,7 +73,10 @@ export class TransportGroup implements ProcessGroup {
   readonly betweenHosts: BetweenHosts | undefined;
   readonly #arena: SharedArena | undefined;
   readonly #arrays: SharedArrays | undefined;
+  readonly #lifelines: TransportGroupOptions["lifelines"];
+  readonly #atExit: Disposable | undefined;
   #engine: ReduceEngine | undefined;
+  #isHelped = true;
 
   /** @param transport owned from now on */
   constructor(transport: Transport, options: TransportGroupOptions = {}) {
@@ -99,6 +106,8 @@ export class TransportGroup implements ProcessGroup {
       }
     }
     this.#exchange = new Exchange(transport, options);
+    this.#lifelines = options.lifelines;
+    this.#atExit = this.#lifelines && leaveAtExit(this);
     const { clock = systemClock, hostNames = hosts.map((_, host) => `host ${host}`) } = options;
     const now = () => clock.now();
     this.#traffic = new TrafficMeter(now);
@@ -213,20 +222,38 @@ export class TransportGroup implements ProcessGroup {
 
   async abort(reason: Error): Promise<void> {
     await this.#exchange.abort(reason);
-    this.#closeHelpers();
+    await this.#closeHelpers();
   }
 
   /** Leaves the group. Collectives that still wait reject; what was sent to others still reaches them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#exchange.close();
-    this.#closeHelpers();
+    await this.#closeHelpers();
   }
 
-  #closeHelpers(): void {
+  /** Leaves the group because the process ends, with this exit code. Blocks until the others have been told, for two seconds at most. */
+  leaveNow(exitCode: number): void {
+    this.#exchange.leaveNow(exitCode);
+    this.#lifelines?.say({ leaves: true });
+    this.#lifelines?.closeNow();
+  }
+
+  /** Tells the others what was thrown, for if the process ends of it. */
+  noteError(error: unknown): void {
+    const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
+    this.#lifelines?.say({ error: { name: name.slice(0, 200), message: message.slice(0, 1000) } });
+  }
+
+  async #closeHelpers(): Promise<void> {
+    if (!this.#isHelped) return;
+    this.#isHelped = false;
+    this.#atExit?.[Symbol.dispose]();
     this.#arena?.close();
     this.#arrays?.close();
     this.#engine?.close();
     this.#engine = undefined;
+    this.#lifelines?.say({ leaves: true });
+    await this.#lifelines?.[Symbol.asyncDispose]();
   }
 
   async #gatherObjects(

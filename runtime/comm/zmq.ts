@@ -2,10 +2,11 @@ import type { CurveKeys } from "./curve_keys.ts";
 import { type Libzmq, libzmq, throwZmqError } from "./libzmq.ts";
 
 /** The kinds of sockets used here, by libzmq's numbers. */
-export const SocketType = { PAIR: 0, DEALER: 5, ROUTER: 6, PULL: 7, PUSH: 8 } as const;
+export const SocketType = { PAIR: 0, SUB: 2, DEALER: 5, ROUTER: 6, PULL: 7, PUSH: 8, XPUB: 9 } as const;
 export type SocketType = typeof SocketType[keyof typeof SocketType];
 
 const OPTION = {
+  SUBSCRIBE: 6,
   SNDBUF: 11,
   RCVBUF: 12,
   RCVMORE: 13,
@@ -22,14 +23,20 @@ const OPTION = {
   CURVE_PUBLICKEY: 48,
   CURVE_SECRETKEY: 49,
   CURVE_SERVERKEY: 50,
+  XPUB_VERBOSE: 40,
+  HEARTBEAT_IVL: 75,
+  HEARTBEAT_TIMEOUT: 77,
 } as const;
 const PEER_ADDRESS = new TextEncoder().encode("Peer-Address\0");
+const CONTEXT_OPTION = { IO_THREADS: 1, MAX_SOCKETS: 2 } as const;
 const DONTWAIT = 1, SNDMORE = 2;
 
 /** Options of {@linkcode Context}. */
 export interface ContextOptions {
   /** Threads that move bytes. Default: 1. */
   ioThreads?: number;
+  /** Sockets that there may be at a time. Default: 1023. */
+  maxSockets?: number;
 }
 
 /**
@@ -55,7 +62,8 @@ export class Context implements Disposable, AsyncDisposable {
     this.#zmq = libzmq();
     this.#pointer = this.#zmq.zmq_ctx_new();
     if (this.#pointer === null) throwZmqError("zmq_ctx_new");
-    if (options.ioThreads) this.#zmq.zmq_ctx_set(this.#pointer, 1, options.ioThreads);
+    if (options.ioThreads) this.#zmq.zmq_ctx_set(this.#pointer, CONTEXT_OPTION.IO_THREADS, options.ioThreads);
+    if (options.maxSockets) this.#zmq.zmq_ctx_set(this.#pointer, CONTEXT_OPTION.MAX_SOCKETS, options.maxSockets);
   }
 
   /** Makes a socket. @throws ZmqError if there are too many */
@@ -68,7 +76,12 @@ export class Context implements Disposable, AsyncDisposable {
 
   /** Closes the sockets and the context, dropping what was not sent yet. Blocks for microseconds. */
   [Symbol.dispose](): void {
-    const pointer = this.#take(0);
+    this.closeNow(0);
+  }
+
+  /** Closes the sockets and the context. Blocks until what is queued is sent, for `lingerMs` at most: for a process that ends. */
+  closeNow(lingerMs: number): void {
+    const pointer = this.#take(lingerMs);
     if (pointer !== null) this.#zmq.zmq_ctx_term(pointer);
   }
 
@@ -131,6 +144,8 @@ export class Socket implements Disposable {
       this.#set(OPTION.SNDBUF, options.bufferBytes);
       this.#set(OPTION.RCVBUF, options.bufferBytes);
     }
+    // Otherwise it tells of the first of several that subscribe to the same.
+    if (type === SocketType.XPUB) this.#set(OPTION.XPUB_VERBOSE, 1);
     if (options.ipv6) this.#set(OPTION.IPV6, 1);
     if (options.maxMessageBytes !== undefined) {
       const limit = new BigInt64Array([BigInt(options.maxMessageBytes)]);
@@ -176,6 +191,17 @@ export class Socket implements Disposable {
     if (this.#zmq.zmq_socket_monitor(this.#pointer, name, events) !== 0) {
       throwZmqError("zmq_socket_monitor");
     }
+  }
+
+  /** Lets the other end show again and again that it lives. One that does not counts as hung up. Before it connects. */
+  expectHeartbeats({ everyMs, timeoutMs }: { everyMs: number; timeoutMs: number }): void {
+    this.#set(OPTION.HEARTBEAT_IVL, Math.max(1, Math.round(everyMs)));
+    this.#set(OPTION.HEARTBEAT_TIMEOUT, Math.max(1, Math.round(timeoutMs)));
+  }
+
+  /** Takes all that is published where it is connected to. */
+  subscribe(): void {
+    this.#setText(OPTION.SUBSCRIBE, "");
   }
 
   /** Queues one part of a message, which is copied. @param more another part follows */

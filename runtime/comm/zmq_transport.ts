@@ -1,3 +1,4 @@
+import { connectTo } from "./bind_endpoints.ts";
 import type { CurveKeys } from "./curve_keys.ts";
 import { Head, HEAD_BYTES, MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { Arrival, Transport } from "./transport.ts";
@@ -48,8 +49,7 @@ export class ZmqTransport implements Transport {
     this.#outboxes = options.endpoints.map((endpoint, rank) => {
       if (rank === options.rank) return undefined;
       const outbox = context.socket(SocketType.PUSH, { bufferBytes: 1 << 20, ipv6: endpoint.includes("[") });
-      if (options.curve && endpoint.startsWith("tcp:")) outbox.connectByCurve(options.curve);
-      outbox.connect(endpoint);
+      connectTo(outbox, endpoint, options.curve);
       return outbox;
     });
   }
@@ -122,6 +122,11 @@ export class ZmqTransport implements Transport {
     this.release();
     await this.#waiter.close();
     await this.#context.close(lingerMs);
+  }
+
+  closeNow(lingerMs: number): void {
+    this.release();
+    this.#context.closeNow(lingerMs);
   }
 
   #dropRest(): void {

@@ -13,6 +13,7 @@ import type { Store } from "../comm/store.ts";
 import { type ConnectedStore, connectStore } from "../comm/connect_store.ts";
 import { activity, MEETING } from "../core/activity.ts";
 import { milliseconds } from "../core/duration.ts";
+import { HEARTBEAT_MS } from "../core/heartbeat.ts";
 import { info, setSpeakingRank, silenceWarnings } from "../core/messages.ts";
 import { selectDevices } from "../devices/select_devices.ts";
 import { isLoopback } from "../core/loopback.ts";
@@ -139,6 +140,8 @@ async function meet(
     host,
     runKey,
     watch: groupWatch,
+    // Under the launcher it is the launcher that looks after the ranks.
+    heartbeatMs: cluster.storeIsHosted ? undefined : milliseconds(settings.heartbeatTimeoutSeconds) ?? HEARTBEAT_MS,
     collectiveTimeoutMs: milliseconds(settings.timeoutSeconds),
   });
   activity().joined = true;

@@ -122,7 +122,7 @@ function mustSay(error: Error, rank: number, { fault }: CollectivesPlan): string
   const said = {
     throw: error instanceof RankFailedError && error.facts.rank === fault.rank && /has had enough/.test(error.message),
     leave: error instanceof CollectiveMismatchError &&
-      error.message.includes(`rank ${fault.rank} left the process group`),
+      new RegExp(`rank ${fault.rank} on host\\d+ left the process group`).test(error.message),
     purpose: error instanceof CollectiveMismatchError &&
       new RegExp(`rank ${fault.rank}: .* for another purpose at`).test(error.message),
     mismatch: error instanceof CollectiveMismatchError &&

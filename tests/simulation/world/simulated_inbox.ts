@@ -1,5 +1,6 @@
 import { Head, HEAD_BYTES } from "../../../runtime/comm/frame.ts";
-import type { BoundInbox, Endpoints } from "../../../runtime/comm/inbox.ts";
+import type { Endpoints } from "../../../runtime/comm/bind_endpoints.ts";
+import type { BoundInbox } from "../../../runtime/comm/inbox.ts";
 import type { Arrival, Transport } from "../../../runtime/comm/transport.ts";
 import type { Connection, Network } from "./network.ts";
 import type { SimulatedProcess } from "./simulated_process.ts";
@@ -119,12 +120,16 @@ class SimulatedTransport implements Transport {
 
   /** What was sent is on its way, and reaches the others as long as the process lives. */
   async close(lingerMs: number): Promise<void> {
-    this.#isClosed = true;
-    this.wake();
-    this.#inbox.unbind();
+    this.closeNow();
     const { process } = this.#inbox;
     const lastMs = Math.max(...this.#connections.map((connection) => connection.lastMs));
     await process.sleep(Math.min(Math.max(0, lastMs - process.scheduler.now), lingerMs));
+  }
+
+  closeNow(): void {
+    this.#isClosed = true;
+    this.wake();
+    this.#inbox.unbind();
   }
 }
 
