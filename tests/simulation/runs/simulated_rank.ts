@@ -162,17 +162,17 @@ export class SimulatedRank implements StartedRank {
   }
 }
 
-const never = new Promise<void>(() => {});
+const never = (): Promise<void> => new Promise(() => {});
 const HARMS: Record<RankFault["kind"], (rank: SimulatedRank, fault: RankFault, world: RunWorld) => Promise<void>> = {
   throw: () => Promise.reject(new RangeError("the batch is empty")),
   "throw again": () => Promise.reject(new RangeError("the batch is empty")),
   kill(rank) {
     rank.end(137, "SIGKILL");
-    return never;
+    return never();
   },
   exit(rank) {
     rank.end(0);
-    return never;
+    return never();
   },
   async stop(rank) {
     rank.process.freeze();
