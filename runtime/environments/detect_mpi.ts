@@ -33,8 +33,8 @@ export function detectMpi(variables: Variables): ClusterInfo | undefined {
         `a host cannot hold more ranks than there are`,
     );
   }
+  const numNodes = hostsOf(variables, worldSize, localWorldSize);
   // Open MPI numbers no hosts for its processes. With as many on each and ranks host by host, its default, it is this.
-  const numNodes = Math.ceil(worldSize / localWorldSize);
   const nodeRank = Math.min(Math.floor(rank / localWorldSize), numNodes - 1);
   const job = text(variables, "PMIX_NAMESPACE") ?? text(variables, "OMPI_MCA_ess_base_jobid");
   return {
@@ -46,4 +46,11 @@ export function detectMpi(variables: Variables): ClusterInfo | undefined {
     runId: `mpi-${job ?? "job"}`,
     generation: 0,
   };
+}
+
+/** Open MPI 4 says how many hosts have processes of the job; where it is not said, all have as many as this one. */
+function hostsOf(variables: Variables, worldSize: number, localWorldSize: number): number {
+  if (localWorldSize === worldSize) return 1;
+  const max = worldSize - localWorldSize + 1;
+  return integer(variables, "OMPI_MCA_orte_num_nodes", { min: 2, max }) ?? Math.ceil(worldSize / localWorldSize);
 }

@@ -19,7 +19,14 @@ const KNOWN = [
     .map((name) => `SLURM_${name}`),
   ...["NTASKS_PER_NODE", "NODELIST", "STEP_NODELIST", "JOB_NODELIST", "JOB_ID", "STEP_ID", "STEPID", "JOB_NAME"]
     .map((name) => `SLURM_${name}`),
-  ...["SLURM_PTY_PORT", "SLURM_RESTART_COUNT", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "JOB_COMPLETION_INDEX"],
+  ...[
+    "SLURM_PTY_PORT",
+    "SLURM_RESTART_COUNT",
+    "PMIX_NAMESPACE",
+    "OMPI_MCA_ess_base_jobid",
+    "OMPI_MCA_orte_num_nodes",
+    "JOB_COMPLETION_INDEX",
+  ],
   ...["RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE"].map((name) => `OMPI_COMM_WORLD_${name}`),
 ];
 

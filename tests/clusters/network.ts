@@ -5,7 +5,7 @@ import type { WireOptions, WireOrder } from "./scripts/wire.ts";
 
 /** Why there can be no network of hosts here; undefined if there can. */
 export function noNetwork(): string | undefined {
-  const missing = missingPrograms(["ip", "unshare"]);
+  const missing = missingPrograms(["ip", "unshare", "nsenter"]);
   if (Deno.build.os !== "linux") return "this is not Linux";
   if (missing.length > 0) return `there is no ${missing.join(", ")} here (Debian: iproute2, util-linux)`;
   if (Deno.uid() !== 0) return "network namespaces need root";
@@ -114,8 +114,10 @@ export class Network implements AsyncDisposable {
 
   /** What a command line begins with so that it runs on a host. */
   prefix(host: number): string[] {
-    const named = ["unshare", "--uts", "sh", "-c", `hostname host${host} && exec "$0" "$@"`];
-    return ["ip", "netns", "exec", this.#namespaces[host], ...named];
+    const name = this.#namespaces[host];
+    // As `ip netns exec` does it, which however also hides the control groups that Slurm's daemons look for.
+    const named = `mount --bind /etc/netns/${name}/hosts /etc/hosts && hostname host${host} && exec "$0" "$@"`;
+    return ["nsenter", `--net=/run/netns/${name}`, "unshare", "--uts", "--mount", "sh", "-c", named];
   }
 
   /** Runs a program on a host to its end. */

@@ -2,17 +2,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { valueOf } from "../examples/run_example.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
-import { missingPrograms, runProgram } from "./programs.ts";
-import { Slurm, SLURM_PROGRAMS } from "./slurm.ts";
+import { noSlurm, Slurm } from "./slurm.ts";
+import { preempt } from "./preempt.ts";
 
-const missing = missingPrograms(SLURM_PROGRAMS);
-const reason = Deno.build.os !== "linux"
-  ? "this is not Linux"
-  : missing.length > 0
-  ? `there is no ${missing.join(", ")} here (Debian: slurm-wlm, munge)`
-  : Deno.uid() !== 0
-  ? "its daemons need root"
-  : undefined;
+const reason = noSlurm();
 if (reason) console.log(`skipped: ranks started by Slurm, because ${reason}`);
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -23,12 +16,10 @@ Deno.test({
   ignore: reason !== undefined,
   fn: async (t) => {
     await using slurm = await Slurm.start();
-    const { env } = slurm;
-
     await t.step("two tasks of srun train on MNIST together", () =>
       inTemporaryFolder(async (cwd) => {
         const command = [...deno, path("../../examples/mnist.ts"), "--epochs", "1"];
-        const { code, stdout, stderr } = await runProgram("srun", ["--ntasks-per-node=2", ...command], { cwd, env });
+        const { code, stdout, stderr } = await slurm.run("srun", ["--ntasks-per-node=2", ...command], { cwd });
         assert.equal(code, 0, stdout + stderr);
         assert.match(stderr, /Distributed: 2 ranks on 1 host/);
         const lines = stdout.trim().split("\n");
@@ -46,7 +37,7 @@ Deno.test({
             `${cwd}/job.sh`,
             `#!/bin/bash\n#SBATCH --nodes=1 --ntasks-per-node=2\n${run}\nsrun --kill-on-bad-exit=1 ${run}\n`,
           );
-          const { code, stderr } = await runProgram("sbatch", ["--wait", "--output=out", "job.sh"], { cwd, env });
+          const { code, stderr } = await slurm.batch(["--output=out", "job.sh"], { cwd });
           const written = await Deno.readTextFile(`${cwd}/out`);
           assert.equal(code, 0, stderr + written);
           assert.deepEqual(written.split("\n").filter((line) => line.startsWith("met ")).sort(), [
@@ -66,8 +57,8 @@ Deno.test({
           `import ${JSON.stringify(new URL("scripts/meet.ts", import.meta.url))};`,
         );
         // This cluster has two processors.
-        const args = ["--wait", "--cpus-per-task=1", "--output=out", "job.sh"];
-        const { code, stderr } = await runProgram("sbatch", args, { cwd, env });
+        const args = ["--cpus-per-task=1", "--output=out", "job.sh"];
+        const { code, stderr } = await slurm.batch(args, { cwd });
         const written = await Deno.readTextFile(`${cwd}/out`);
         assert.equal(code, 0, stderr + written);
         assert.equal(written.match(/^met rank=\d local=\d world=2 sum=3$/gm)?.length, 2, written);
@@ -77,47 +68,17 @@ Deno.test({
       "a preempted job saves, is put into the queue again, and goes on to the same weights",
       () =>
         inTemporaryFolder(async (cwd) => {
-          const program = path("../faults/scripts/train_until_told.ts");
-          const whole = await runProgram("srun", ["--ntasks-per-node=2", ...deno, program, cwd], { cwd, env });
-          assert.equal(whole.code, 0, whole.stderr);
-          const weights = await Deno.readTextFile(`${cwd}/result`);
-          await Deno.writeTextFile(
-            `${cwd}/job.sh`,
-            "#!/bin/bash\n#SBATCH --job-name=preempted --nodes=1 --ntasks-per-node=2 --requeue --open-mode=append\n" +
-              `srun ${deno.join(" ")} '${program}' '${cwd}' hold\n`,
-          );
-          const job = runProgram("sbatch", ["--wait", "--output=out", "job.sh"], { cwd, env });
-          const written = async () => await Deno.readTextFile(`${cwd}/out`).catch(() => "");
-          await until(async () => (await written()).includes("training"));
-          await runProgram("scancel", ["--name=preempted", "--signal=USR2"], { env });
-          await until(async () => (await written()).includes("DUE TO JOB REQUEUE"));
-          const listed = await runProgram("squeue", ["--noheader", "--name=preempted", "--format=%i"], { env });
-          // Slurm would wait two minutes before it starts a job again.
-          const now = ["update", `JobId=${listed.stdout.trim()}`, "StartTime=now"];
-          await until(async () => {
-            await runProgram("scontrol", now, { env });
-            return (await written()).includes("Restored all states");
-          });
-          const { code, stderr } = await job;
-          assert.equal(code, 0, stderr + await written());
-          assert.match(await written(), /weft: Slurm will start job \d+ again/);
-          assert.equal(await Deno.readTextFile(`${cwd}/outcome`), "finished 24");
-          assert.equal(await Deno.readTextFile(`${cwd}/result`), weights);
+          await preempt(slurm, { cwd, nodes: 1, before: "" });
         }),
     );
 
     await t.step("a task that throws ends the step with its error", () =>
       inTemporaryFolder(async (cwd) => {
         const args = ["--ntasks=2", "--kill-on-bad-exit=1", ...deno, path("scripts/meet.ts"), "--fail", "1"];
-        const { code, stdout, stderr } = await runProgram("srun", args, { cwd, env });
+        const { code, stdout, stderr } = await slurm.run("srun", args, { cwd });
         assert.notEqual(code, 0);
         assert.match(stderr, /this rank fails on purpose/);
         assert.doesNotMatch(stdout, /met/);
       }));
   },
 });
-
-/** Resolves when it is so. Slurm tells nobody: it has to be asked. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 200));
-}

@@ -37,6 +37,17 @@ Deno.test("on several hosts rank 0's address must be told, and a key", () => {
   assert.equal(detectCluster({ ...told, WEFT_RUN_KEY_FILE: "run.key" }).numNodes, 2);
 });
 
+Deno.test("hosts with different numbers of ranks agree on how many hosts there are", () => {
+  const three = { ...TWO_HOSTS, OMPI_COMM_WORLD_SIZE: "3", OMPI_MCA_orte_num_nodes: "2", MASTER_ADDR: "box1" };
+  const numbers = [["0", "0", "1"], ["1", "0", "2"], ["2", "1", "2"]].map(([rank, localRank, localSize]) =>
+    detectMpi({
+      ...{ ...three, OMPI_COMM_WORLD_RANK: rank, OMPI_COMM_WORLD_LOCAL_RANK: localRank },
+      OMPI_COMM_WORLD_LOCAL_SIZE: localSize,
+    })!.numNodes
+  );
+  assert.deepEqual(numbers, [2, 2, 2]);
+});
+
 Deno.test("a single process of mpirun is alone", () => {
   assert.equal(detectCluster({ ...ONE_HOST, OMPI_COMM_WORLD_SIZE: "1", OMPI_COMM_WORLD_RANK: "0" }).kind, "local");
 });
