@@ -1,5 +1,4 @@
 import type { DataArray } from "../runtime/comm/process_group.ts";
-import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 
 /** How much travels at a time, so that neither parameters nor state need a second copy of themselves. */
@@ -26,46 +25,37 @@ export function chunks<T>(items: readonly T[], bytesOf: (item: T) => number, mos
   return lists;
 }
 
-/** The values of float32 variables, one after the other. */
-export async function readFlat(variables: readonly tf.Variable[]): Promise<Float32Array<ArrayBuffer>> {
-  return await readInto(new Float32Array(lengthOf(variables)), variables);
-}
-
 /** Puts the values of variables of one type, one after the other, into an array of that type. Returns the array. */
 export async function readInto<T extends DataArray>(target: T, variables: readonly tf.Variable[]): Promise<T> {
-  const values = await Promise.all(variables.map((variable) => variable.data()));
-  values.reduce((offset, array) => (target.set(array as T, offset), offset + array.length), 0);
+  return join(
+    target,
+    await Promise.all(variables.map((variable) => variable.data() as Promise<unknown> as Promise<T>)),
+  );
+}
+
+/** Puts arrays one after the other into another. Returns that. */
+export function join<T extends DataArray>(target: T, arrays: readonly T[]): T {
+  arrays.reduce((offset, array) => (target.set(array, offset), offset + array.length), 0);
   return target;
+}
+
+/** The parts of an array that belong to variables, one after the other: views of it. */
+export function partsOf<T extends DataArray>(values: T, variables: readonly tf.Variable[]): T[] {
+  let offset = 0;
+  return variables.map(({ size }) => values.subarray(offset, offset += size) as T);
 }
 
 /** Gives variables of one type what {@linkcode readInto} read of others. */
 export function assignFlat(variables: readonly tf.Variable[], values: DataArray): void {
-  variables.reduce((offset, { size, shape, dtype }, i) => {
+  assignParts(variables, partsOf(values, variables));
+}
+
+/** Gives each variable the values of an array of its own. */
+export function assignParts(variables: readonly tf.Variable[], parts: readonly DataArray[]): void {
+  for (const [i, variable] of variables.entries()) {
     // A copy, because some backends read the array only when the tensor is first used.
-    const value = tf.tensor(values.slice(offset, offset + size) as Float32Array, shape, dtype);
-    variables[i].assign(value);
+    const value = tf.tensor(parts[i].slice() as Float32Array, variable.shape, variable.dtype);
+    variable.assign(value);
     value.dispose();
-    return offset + size;
-  }, 0);
-}
-
-/** As {@linkcode readFlat}, as a tensor. */
-export function flat(variables: readonly tf.Variable[]): tf.Tensor1D {
-  return noGrad(() =>
-    tf.tidy(() =>
-      tf.concat([...variables.map((variable) => variable.reshape<tf.Tensor1D>([variable.size])), tf.zeros([0])])
-    )
-  );
-}
-
-/** As {@linkcode assignFlat}, from a tensor. */
-export function assignParts(variables: readonly tf.Variable[], values: tf.Tensor1D): void {
-  noGrad(() =>
-    tf.tidy(() =>
-      variables.reduce((offset, variable) => {
-        variable.assign(tf.reshape(tf.slice(values, [offset], [variable.size]), variable.shape));
-        return offset + variable.size;
-      }, 0)
-    )
-  );
+  }
 }

@@ -2,8 +2,10 @@ import type { ProcessGroup } from "../runtime/comm/process_group.ts";
 import type { GradientOptimizer } from "../runtime/optim/gradient_optimizer.ts";
 import { decisive, onEveryStep, stepRecorder } from "../runtime/tensor/step_recording.ts";
 import type { tf } from "../runtime/tensor/tf.ts";
-import { assignFlat, assignParts, chunks, flat, readFlat } from "./flat_variables.ts";
+import { exchangeVariables } from "./exchange_variables.ts";
+import { chunks, join, lengthOf, partsOf } from "./flat_variables.ts";
 import { RankFlags } from "./rank_flags.ts";
+import { SharedRoom } from "./shared_room.ts";
 import type { OptimizerSynchronizer } from "./strategy.ts";
 
 /** What ranks exchange here: the same whether a step, a recorded one or `synchronize` is what averages. */
@@ -28,11 +30,13 @@ export interface LocalOptimizerParts {
  */
 export class LocalOptimizer implements OptimizerSynchronizer {
   readonly #parts: LocalOptimizerParts;
+  readonly #room: SharedRoom;
   /** Steps since the ranks last averaged: as many on all of them. */
   #steps = 0;
 
   constructor(parts: LocalOptimizerParts) {
     this.#parts = parts;
+    this.#room = new SharedRoom(parts.group, { purpose });
   }
 
   get differs(): boolean {
@@ -55,27 +59,24 @@ export class LocalOptimizer implements OptimizerSynchronizer {
   }
 
   async #average({ carriesFlags }: { carriesFlags: boolean }): Promise<void> {
-    const { group } = this.#parts, recorder = stepRecorder();
-    if (group.worldSize === 1) return;
-    if (recorder) {
-      // A step that is recorded has made all of its state.
-      const pieces = this.#pieces(), sent = pieces.map(flat);
-      const received = await recorder.exchange(sent, async (arrays) => {
-        const factor = await this.#meet(carriesFlags);
-        await this.#catchUp();
-        for (const array of arrays) await this.#mean(array, factor);
-        return arrays;
+    if (this.#parts.group.worldSize === 1) return;
+    let factor = 1;
+    const meet = async () => {
+      factor = await this.#meet(carriesFlags);
+      await this.#catchUp();
+    };
+    // A step that is recorded has made all of its state; in it everything happens in exchanges.
+    const isRecorded = stepRecorder() !== undefined;
+    if (!isRecorded) await meet();
+    const pieces = this.#pieces(), most = Math.max(...pieces.map(lengthOf));
+    for (const [index, piece] of pieces.entries()) {
+      await exchangeVariables({ sent: piece, received: piece }, async (values) => {
+        if (isRecorded && index === 0) await meet();
+        await this.#room.reserve(most);
+        const array = join(this.#room.take(lengthOf(piece)), values);
+        await this.#mean(array, factor);
+        return partsOf(array, piece);
       });
-      for (const [index, piece] of pieces.entries()) assignParts(piece, received[index]);
-      for (const tensor of [...sent, ...received]) tensor.dispose();
-      return;
-    }
-    const factor = await this.#meet(carriesFlags);
-    await this.#catchUp();
-    for (const piece of this.#pieces()) {
-      const array = await readFlat(piece);
-      await this.#mean(array, factor);
-      assignFlat(piece, array);
     }
   }
 

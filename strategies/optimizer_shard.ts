@@ -4,14 +4,17 @@ import type { Optimizer } from "../runtime/optim/optimizer.ts";
 import { gradientOf } from "../runtime/tensor/gradients.ts";
 import { snapshot } from "../runtime/tensor/read.ts";
 import type { StateDict } from "../runtime/tensor/state.ts";
-import { type StepRecorder, stepRecorder } from "../runtime/tensor/step_recording.ts";
-import { noGrad } from "../runtime/tensor/tape.ts";
 import { tf } from "../runtime/tensor/tf.ts";
 import { ownOptimizer } from "./own_optimizer.ts";
 import { planOwners } from "./owner_plan.ts";
-import { assignFlat, assignParts, chunks, flat, lengthOf, readFlat } from "./flat_variables.ts";
+import { exchangeVariables } from "./exchange_variables.ts";
+import { chunks, join, lengthOf, partsOf } from "./flat_variables.ts";
 import { checkSameModel } from "./same_model.ts";
+import { SharedRoom } from "./shared_room.ts";
 import type { OptimizerSynchronizer } from "./strategy.ts";
+
+/** What ranks exchange in a step. */
+const purpose = "the optimizer's step";
 
 /**
  * This rank's part of an optimizer whose state is spread over the ranks: each parameter has one owner, which alone updates it and remembers what
@@ -22,6 +25,7 @@ import type { OptimizerSynchronizer } from "./strategy.ts";
 export class OptimizerShard implements OptimizerSynchronizer {
   readonly #group: ProcessGroup;
   readonly #optimizer: GradientOptimizer;
+  readonly #room: SharedRoom;
   /** The parameters in the optimizer's order, with their names and owners. */
   readonly #parameters: readonly { name: string; variable: tf.Variable; owner: number }[];
 
@@ -30,6 +34,7 @@ export class OptimizerShard implements OptimizerSynchronizer {
     const variables = optimizer.parameters, owners = planOwners(variables.map(({ size }) => size), group.worldSize);
     this.#group = group;
     this.#optimizer = optimizer;
+    this.#room = new SharedRoom(group, { purpose, use: "gather" });
     this.#parameters = variables.map((variable, i) => ({ name: names.get(variable)!, variable, owner: owners[i] }));
     optimizer.updateOnly(this.#ownedBy(group.rank));
   }
@@ -46,18 +51,19 @@ export class OptimizerShard implements OptimizerSynchronizer {
     return shard;
   }
 
-  afterStep(): Promise<void> {
+  async afterStep(): Promise<void> {
     const { worldSize } = this.#group;
-    if (worldSize === 1) return Promise.resolve();
-    const owned = Array.from({ length: worldSize }, (_, rank) => this.#ownedBy(rank));
+    if (worldSize === 1) return;
     // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
-    const chunked = owned.map((variables) => chunks(variables, ({ size }) => size * 4));
-    const rounds = Array.from(
-      { length: Math.max(...chunked.map(({ length }) => length)) },
-      (_, round) => chunked.map((chunk) => updatedOf(chunk[round] ?? [])),
+    const owned = Array.from(
+      { length: worldSize },
+      (_, rank) => chunks(this.#ownedBy(rank), ({ size }) => size * 4),
     );
-    const recorder = stepRecorder();
-    return recorder ? this.#shareRecorded(recorder, owned.map(updatedOf), rounds) : this.#shareInRounds(rounds);
+    const most = Math.max(...owned.flat().map(lengthOf));
+    const rounds = Math.max(...owned.map(({ length }) => length));
+    for (let round = 0; round < rounds; round++) {
+      await this.#share(owned.map((pieces) => updatedOf(pieces[round] ?? [])), most);
+    }
   }
 
   async gatherState(): Promise<StateDict> {
@@ -86,48 +92,25 @@ export class OptimizerShard implements OptimizerSynchronizer {
     return this.#parameters.filter(({ owner }) => owner === rank).map(({ variable }) => variable);
   }
 
-  /** @param rounds in each, what the ranks send: of every owner what it updated */
-  async #shareInRounds(rounds: readonly (readonly (readonly tf.Variable[])[])[]): Promise<void> {
-    const { rank } = this.#group;
-    for (const parts of rounds) {
-      const arrays = await this.#allGather(await readFlat(parts[rank]), parts.map(lengthOf));
-      for (const [owner, array] of arrays.entries()) if (owner !== rank) assignFlat(parts[owner], array);
-    }
-  }
-
-  /** The same traffic for a step that is recorded: another rank's may not be. */
-  async #shareRecorded(
-    recorder: StepRecorder,
-    updated: readonly (readonly tf.Variable[])[],
-    rounds: readonly (readonly (readonly tf.Variable[])[])[],
-  ): Promise<void> {
-    const { rank } = this.#group,
-      lengths = updated.map(lengthOf),
-      inRounds = rounds.map((parts) => parts.map(lengthOf));
-    // In the place of what others own goes nothing but its length.
-    const sent = noGrad(() =>
-      updated.map((variables, owner) => tf.tidy(() => owner === rank ? flat(variables) : tf.zeros([lengths[owner]])))
-    );
-    const shared = await recorder.exchange(sent, async (arrays) => {
-      const offsets = lengths.map(() => 0);
-      for (const parts of inRounds) {
-        const own = arrays[rank].slice(offsets[rank], offsets[rank] + parts[rank]);
-        for (const [owner, array] of (await this.#allGather(own, parts)).entries()) {
-          if (owner !== rank) arrays[owner].set(array, offsets[owner]);
-          offsets[owner] += parts[owner];
-        }
-      }
-      return arrays;
+  /**
+   * Every rank gets what the owners updated.
+   * @param updated by owner. @param most numbers of an owner that are ever shared at a time
+   */
+  #share(updated: readonly (readonly tf.Variable[])[], most: number): Promise<void> {
+    const { rank } = this.#group, sent = updated[rank];
+    const received = updated.flatMap((variables, owner) => owner === rank ? [] : variables);
+    return exchangeVariables({ sent, received }, async (values) => {
+      await this.#room.reserve(most);
+      const arrays = await this.#allGather(join(this.#room.take(lengthOf(sent)), values), updated.map(lengthOf));
+      return updated.flatMap((variables, owner) => owner === rank ? [] : partsOf(arrays[owner], variables));
     });
-    for (const [owner, variables] of updated.entries()) if (owner !== rank) assignParts(variables, shared[owner]);
-    for (const tensor of [...sent, ...shared]) tensor.dispose();
   }
 
   async #allGather(
     own: Float32Array<ArrayBuffer>,
     lengths: readonly number[],
   ): Promise<Float32Array<ArrayBuffer>[]> {
-    const arrays = await this.#group.allGather(own, { purpose: "the optimizer's step" });
+    const arrays = await this.#group.allGather(own, { purpose });
     const wrong = arrays.findIndex(({ length }, rank) => length !== lengths[rank]);
     if (wrong < 0) return arrays;
     throw new Error(

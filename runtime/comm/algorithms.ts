@@ -204,7 +204,7 @@ export async function gatherBytes(
   }
   const all: Uint8Array[] = Array(worldSize);
   if (receivers.includes(rank)) {
-    all[rank] = mine.slice();
+    all[rank] = mine;
     let missing = worldSize - 1;
     const got = new Float64Array(worldSize);
     while (missing > 0) {

@@ -1,5 +1,5 @@
 import { type Dtype, type Op, OPS } from "./frame.ts";
-import type { DataArray, NumberArray } from "./process_group.ts";
+import type { DataArray, NumberArray, SharedArrayUse } from "./process_group.ts";
 
 /** @throws TypeError if it is no operation that reduces */
 export function checkOp(op: string = "sum"): Exclude<Op, "none"> {
@@ -7,6 +7,13 @@ export function checkOp(op: string = "sum"): Exclude<Op, "none"> {
     throw new TypeError(`op is ${JSON.stringify(op)}; it must be one of ${OPS.slice(1).join(", ")}`);
   }
   return op as Exclude<Op, "none">;
+}
+
+/** The number of what a shared array is for, which tells ranks that disagree. @throws TypeError if it is no use */
+export function checkUse(use: SharedArrayUse): number {
+  const number = ["reduce", "gather"].indexOf(use);
+  if (number < 0) throw new TypeError(`use is ${JSON.stringify(use)}; it must be reduce or gather`);
+  return number;
 }
 
 /** The name of what is to be reduced. @throws TypeError if that is not possible */

@@ -184,8 +184,10 @@ export function describe(signature: Signature): string {
     ? ` (${op})`
     : ["broadcast", "broadcastObject", "gatherObjects"].includes(kind)
     ? ` (root ${root})`
+    : kind === "sharedArray" && root > 0
+    ? " (to gather)"
     : "";
-  const where = op !== "none" && root > 0 ? ` at place ${root} of the shared arrays` : "";
+  const where = (op !== "none" || kind === "allGather") && root > 0 ? ` at place ${root} of the shared arrays` : "";
   return `${kind}${how}${dtype === "none" || dtype === "object" ? "" : ` of ${count} ${dtype}`}${where}${
     purpose ? ` for ${purpose}` : ""
   }`;

@@ -30,8 +30,20 @@ export interface ReduceOptions extends CollectiveOptions {
 /** The kinds of arrays that the collectives reduce, to make one of. */
 export type NumberArrayType<T extends NumberArray> = new (buffer: ArrayBuffer, offset: number, length: number) => T;
 
+/** What a shared array is mostly for. */
+export type SharedArrayUse = "reduce" | "gather";
+
+/** Options of {@linkcode ProcessGroup.sharedArray}. */
+export interface SharedArrayOptions extends CollectiveOptions {
+  /**
+   * It decides from which size on sharing is faster: half a MiB (on several hosts: 64 KiB) for all-reduce and reduce-scatter (`"reduce"`), 16 KiB (on several
+   * hosts: never) for all-gather (`"gather"`). What is shared can be used for both. Default: `"reduce"`.
+   */
+  use?: SharedArrayUse;
+}
+
 /**
- * Numbers that all-reduce does not have to copy: see {@linkcode ProcessGroup.sharedArray}.
+ * Numbers that collectives do not have to copy into messages: see {@linkcode ProcessGroup.sharedArray}.
  *
  * @example
  * ```ts
@@ -109,11 +121,13 @@ export interface ProcessGroup extends AsyncDisposable {
   /** Reduces `data` and returns this rank's segment of it: `segmentOf(data.length, rank, worldSize)`. `data` is scratch afterwards. */
   reduceScatter<T extends NumberArray>(data: T, options?: ReduceOptions): Promise<T>;
   /**
-   * Makes an array to reduce again and again, in memory that the ranks of a host share. Every rank calls it, with the same type and
+   * Makes an array to reduce or to gather again and again, in memory that the ranks of a host share. Every rank calls it, with the same type and
    * length. An all-reduce or reduce-scatter of it, or of the same part of it on every rank, then copies nothing on one host: each rank reduces its share of
-   * all ranks' arrays where they lie; on several hosts only results are copied. Ranks that call with different parts, or some with an ordinary array, get a CollectiveMismatchError.
+   * all ranks' arrays where they lie; on several hosts only results are copied. Of an all-gather on one host, of parts that begin alike and may have any length, each rank copies the
+   * others' once. Ranks that call with different parts, or some with an ordinary array, get a CollectiveMismatchError. When such a call is over on a rank, it
+   * may write to its array again.
    *
-   * It is an ordinary array, as fast as any, if it has less than half a MiB (on several hosts: 64 KiB), a rank is alone on its host, ranks share no memory, or
+   * It is an ordinary array, as fast as any, if it is small ({@linkcode SharedArrayOptions.use}), a rank is alone on its host, ranks share no memory, or
    * /dev/shm has no room for it on one of the hosts. The caller disposes of it, after which its memory is given back as soon as all reductions called before are over;
    * the group disposes of what is left.
    *
@@ -123,9 +137,9 @@ export interface ProcessGroup extends AsyncDisposable {
   sharedArray<T extends NumberArray>(
     type: NumberArrayType<T>,
     length: number,
-    options?: CollectiveOptions,
+    options?: SharedArrayOptions,
   ): Promise<SharedArray<T>>;
-  /** Every rank's array, by rank. Lengths may differ, the type may not. */
+  /** Every rank's array, by rank: `data` itself for this one. Lengths may differ, the type may not. */
   allGather<T extends DataArray>(data: T, options?: CollectiveOptions): Promise<T[]>;
   /** Overwrites `data` with the root's, in place. Returns `data`. */
   broadcast<T extends DataArray>(data: T, options?: RootOptions): Promise<T>;

@@ -1,5 +1,5 @@
 import type { Peers } from "./peers.ts";
-import type { NumberArray } from "./process_group.ts";
+import type { DataArray, NumberArray, SharedArrayUse } from "./process_group.ts";
 import { compileKernels, type ReduceKernels } from "./reduce_kernels.ts";
 import type { SharedArena } from "./shared_arena.ts";
 import type { Segment, SharedMemory } from "./shared_memory.ts";
@@ -40,8 +40,10 @@ export interface SharedArraysOptions {
   /** Whose room comes first: all that is not shared needs it. */
   arena: SharedArena;
   sharedMemory: SharedMemory;
-  /** Arrays of more bytes than this are shared. */
+  /** Arrays of more bytes than this are shared to be reduced. */
   fromBytes: number;
+  /** And of more than this to be gathered. */
+  gatherFromBytes: number;
 }
 
 /** Arrays that all ranks of a host share: each has a segment of its own, with an area for every rank. */
@@ -51,30 +53,34 @@ export class SharedArrays {
   readonly #sharedMemory: SharedMemory;
   readonly #arena: SharedArena;
   readonly #fromBytes: number;
+  readonly #gatherFromBytes: number;
   readonly #blocks = new Map<ArrayBufferLike, Block>();
   /** Counts in units of 4 bytes; every rank asks for the same arrays. */
   #nextPlace = 0;
 
   /** @param who this rank's place on its host, and how many ranks that has */
-  constructor(who: { place: number; sharers: number }, { arena, sharedMemory, fromBytes }: SharedArraysOptions) {
+  constructor(who: { place: number; sharers: number }, options: SharedArraysOptions) {
     this.#place = who.place;
     this.#sharers = who.sharers;
-    this.#sharedMemory = sharedMemory;
-    this.#arena = arena;
-    this.#fromBytes = fromBytes;
+    this.#sharedMemory = options.sharedMemory;
+    this.#arena = options.arena;
+    this.#fromBytes = options.fromBytes;
+    this.#gatherFromBytes = options.gatherFromBytes;
   }
 
   /**
    * Makes room for an array on every rank of this host.
+   * @param length bytes
    * @returns where this rank's lies; undefined, on all ranks of the host alike, if there is no room, or the array is too small to be worth it
    */
-  async make(peers: Peers, length: number): Promise<SharedRoom | undefined> {
-    if (length <= this.#fromBytes) return undefined;
+  async make(peers: Peers, length: number, use: SharedArrayUse = "reduce"): Promise<SharedRoom | undefined> {
+    if (length <= (use === "gather" ? this.#gatherFromBytes : this.#fromBytes)) return undefined;
     const stride = Math.ceil(length / PAGE) * PAGE, offset = this.#place * stride;
     // Counted before it is known whether there is room, which may be on one host and not on another.
     const firstPlace = this.#nextPlace;
     this.#nextPlace += stride / 4;
-    if (!await this.#arena.prepareAll(peers)) return undefined;
+    // A small one takes little, and leaves the arena no less.
+    if (length > this.#fromBytes && !await this.#arena.prepareAll(peers)) return undefined;
     const shared = await shareSegment(peers, {
       sharedMemory: this.#sharedMemory,
       bytes: this.#sharers * stride,
@@ -89,11 +95,15 @@ export class SharedArrays {
     return { buffer, offset };
   }
 
-  /** Where an array lies, if it is large and this rank's part of one of these. */
-  placeOf({ buffer, byteOffset, byteLength }: NumberArray): SharedPlace | undefined {
-    if (byteLength <= this.#fromBytes) return undefined;
+  /** Where an array that is to be reduced lies, if it is large and this rank's part of one of these. */
+  placeOf(data: NumberArray): SharedPlace | undefined {
+    return data.byteLength > this.#fromBytes ? this.beginOf(data) : undefined;
+  }
+
+  /** Where an array begins, if it is this rank's part of one of these, however short: what is gathered may have another length on each rank. */
+  beginOf({ buffer, byteOffset }: DataArray): SharedPlace | undefined {
     const block = this.#blocks.get(buffer), area = block && this.#place * block.stride;
-    if (!block || byteOffset < area! || byteOffset >= area! + block.stride) return undefined;
+    if (!block || byteOffset < area! || byteOffset >= area! + block.stride || byteOffset % 4 !== 0) return undefined;
     const { bytes, kernels, stride, firstPlace } = block, start = byteOffset - area!;
     // A place has 32 bits in a frame.
     return { bytes, kernels, start, stride, number: 1 + (firstPlace + start / 4) % 0xffff_fffe };

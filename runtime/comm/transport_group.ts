@@ -1,12 +1,13 @@
 import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
 import { measureHosts } from "./between_hosts.ts";
-import { checkData, checkNumbers, checkOp } from "./check_data.ts";
+import { checkData, checkNumbers, checkOp, checkUse } from "./check_data.ts";
 import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { systemClock } from "../core/clock.ts";
 import { hereAsUserCall, keepUserCalls } from "../core/user_call.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { MAX_PAYLOAD_BYTES, type Signature } from "./frame.ts";
+import { allGatherInPlace } from "./in_place_all_gather.ts";
 import { reduceInPlace } from "./in_place_reduce.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type RootOptions,
   segmentOf,
   type SharedArray,
+  type SharedArrayOptions,
 } from "./process_group.ts";
 import { leaveAtExit } from "./leave_at_exit.ts";
 import type { Lifelines } from "./lifelines.ts";
@@ -85,8 +87,8 @@ export class TransportGroup implements ProcessGroup {
     if (this.worldSize > 1) keepUserCalls();
     this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
     this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
-    this.#sharedFromBytes = options.sharedFromBytes ?? 16 * 1024;
-    const { hosts = [], sharedMemory } = options;
+    const { hosts = [], sharedMemory, sharedFromBytes: gatherFromBytes = 16 * 1024 } = options;
+    this.#sharedFromBytes = gatherFromBytes;
     this.#layout = hosts.length > 1 ? hostLayout(hosts, transport) : undefined;
     const sharers = this.#layout?.near.length ?? this.worldSize;
     if (sharedMemory && sharers > 1) {
@@ -102,7 +104,7 @@ export class TransportGroup implements ProcessGroup {
         const place = this.#layout?.near.indexOf(this.rank) ?? this.rank, arena = this.#arena;
         // Measured on 2 and 4 ranks of one host: up to here copies take less time than a second turn.
         const fromBytes = this.#layout ? this.#smallBytes : arena.wholeBytes / 2;
-        this.#arrays = new SharedArrays({ place, sharers }, { arena, sharedMemory, fromBytes });
+        this.#arrays = new SharedArrays({ place, sharers }, { arena, sharedMemory, fromBytes, gatherFromBytes });
       }
     }
     this.#exchange = new Exchange(transport, options);
@@ -148,15 +150,17 @@ export class TransportGroup implements ProcessGroup {
   sharedArray<T extends NumberArray>(
     type: NumberArrayType<T>,
     length: number,
-    options: CollectiveOptions = {},
+    options: SharedArrayOptions = {},
   ): Promise<SharedArray<T>> {
     if (!Number.isInteger(length) || length < 0) throw new RangeError(`length is ${length}; give a whole number`);
-    const { purpose } = options, empty = new type(new ArrayBuffer(0), 0, 0), dtype = checkNumbers(empty, "sharedArray");
-    const signature: Signature = { kind: "sharedArray", dtype, op: "none", root: 0, count: length, purpose };
+    const { purpose, use = "reduce" } = options, empty = new type(new ArrayBuffer(0), 0, 0);
+    const dtype = checkNumbers(empty, "sharedArray"), root = checkUse(use);
+    const signature: Signature = { kind: "sharedArray", dtype, op: "none", root, count: length, purpose };
     return this.#run(signature, options, async (exchange) => {
       const bytes = length * empty.BYTES_PER_ELEMENT, layout = this.#layout, arrays = this.#arrays;
-      const share = () => layout ? shareOnHosts(exchange, { layout, arrays, bytes }) : arrays?.make(exchange, bytes);
-      const found = this.#engine ? undefined : await share();
+      const share = () =>
+        layout ? shareOnHosts(exchange, { layout, arrays, bytes }) : arrays?.make(exchange, bytes, use);
+      const found = this.#engine || layout && use === "gather" ? undefined : await share();
       if (found) {
         const data = new type(found.buffer, found.offset, length);
         return { data, isShared: true, [Symbol.dispose]: () => arrays!.drop(found.buffer, exchange.idle) };
@@ -167,17 +171,15 @@ export class TransportGroup implements ProcessGroup {
   }
 
   allGather<T extends DataArray>(data: T, options: CollectiveOptions = {}): Promise<T[]> {
-    const dtype = checkData(data, "allGather"), { purpose } = options;
-    const signature: Signature = { kind: "allGather", dtype, op: "none", root: 0, count: data.length, purpose };
+    const dtype = checkData(data, "allGather"), { purpose } = options, elementBytes = data.BYTES_PER_ELEMENT;
+    const place = this.#layout ? undefined : this.#arrays?.beginOf(data), root = place?.number ?? 0;
+    const signature: Signature = { kind: "allGather", dtype, op: "none", root, count: data.length, purpose };
     return this.#run(signature, options, async (exchange) => {
+      if (place) return await allGatherInPlace(exchange, place, data);
       const receivers = Array.from({ length: this.worldSize }, (_, rank) => rank);
-      const all = await gatherBytes(exchange, bytesOf(data), {
-        receivers,
-        maxBytes: MAX_GATHER_BYTES,
-        elementBytes: data.BYTES_PER_ELEMENT,
-      });
+      const all = await gatherBytes(exchange, bytesOf(data), { receivers, maxBytes: MAX_GATHER_BYTES, elementBytes });
       const like = data.constructor as new (buffer: ArrayBufferLike) => T;
-      return all.map((bytes) => new like(bytes.buffer));
+      return all.map((bytes, rank) => rank === this.rank ? data : new like(bytes.buffer));
     });
   }
 

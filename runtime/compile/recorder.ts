@@ -190,9 +190,10 @@ export class Recorder implements StepRecorder, OpObserver {
     );
     const sources = tensors.map((tensor) => this.#sourceOf(idOf(tensor)));
     const exchange = this.#exchanges.length;
-    const results = tensors.map((_, index): Source => ({ kind: "exchanged", exchange, index }));
+    const results: Source[] = [];
     this.#exchanges.push({ sources, results, run });
     const returned = await run(values);
+    results.push(...returned.map((_, index): Source => ({ kind: "exchanged", exchange, index })));
     this.#actions.push([]);
     return returned.map((result, index) => {
       const tensor = tf.tensor1d(result.slice());

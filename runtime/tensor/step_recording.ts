@@ -24,8 +24,7 @@ export interface StepRecorder {
   /** Looks at the value of a scalar in every step; if it throws, the step does so and changes nothing. */
   check(scalar: tf.Tensor, inspect: (value: number) => void): void;
   /**
-   * Hands float32 tensors of one dimension to the process and goes on with what comes back, tensors of the same lengths. The step is cut
-   * in two here.
+   * Hands float32 tensors of one dimension to the process and goes on with what comes back, of the same lengths in every step. The step is cut in two here.
    */
   exchange(tensors: readonly tf.Tensor[], run: Exchange): Promise<tf.Tensor1D[]>;
   /** Runs code that belongs to the recorder's own work: what it reads and computes is no part of the step. */

@@ -10,6 +10,7 @@ export const CASES: Record<string, (group: ProcessGroup) => Promise<unknown>> = 
   "shared arrays, and the same part of them, end with the bytes that ordinary arrays end with": sharedArrays,
   "reduce-scatter gives each rank its segment of what all-reduce gives": reduceScatters,
   "all-gather gives every rank's array, by rank, whatever the lengths": allGathers,
+  "all-gather of shared arrays, and of parts of them that begin alike, gives what ordinary ones give": sharedGathers,
   "a broadcast gives the root's array to all, from any root": broadcasts,
   "objects arrive as they were sent": objects,
   "calls made before the last one finished are carried out in turn": queued,
@@ -153,6 +154,35 @@ async function allGathers(group: ProcessGroup): Promise<void> {
   }
   const bytes = await group.allGather(new Uint8Array([group.rank, 255]));
   assert.deepEqual(bytes[group.worldSize - 1], new Uint8Array([group.worldSize - 1, 255]));
+}
+
+async function sharedGathers(group: ProcessGroup): Promise<void> {
+  const { rank, worldSize } = group;
+  for (const { Type } of TYPES) {
+    using large = await group.sharedArray<NumberArray>(Type, 50_000 * worldSize, { use: "gather" });
+    using small = await group.sharedArray<NumberArray>(Type, 50, { use: "gather" });
+    const values = (of: number, length: number): NumberArray =>
+      new Type(length).map((_, i) => Math.sin(i * 12.9898 + of * 78.233) * 1e6);
+    for (
+      const [{ data }, begin, lengthOf] of [
+        [large, 0, () => large.data.length],
+        [large, 3, (rank: number) => rank],
+        [large, 8, (rank: number) => 49_000 * rank + 1],
+        [small, 1, (rank: number) => rank === 0 ? 49 : 0],
+      ] as const
+    ) {
+      const part = data.subarray(begin, begin + lengthOf(rank)) as NumberArray;
+      part.set(values(rank, part.length));
+      const all = await group.allGather(part);
+      // At once, while others may still be reading.
+      data.fill(rank + 7);
+      assert.equal(all.length, worldSize);
+      assert.equal(all[rank], part);
+      for (const [of, array] of all.entries()) {
+        if (of !== rank) assertSameBytes(array, values(of, lengthOf(of)));
+      }
+    }
+  }
 }
 
 async function broadcasts(group: ProcessGroup): Promise<void> {

@@ -3,7 +3,7 @@ import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
 import { joinProcessGroup } from "../../runtime/comm/join_process_group.ts";
 import { MemoryStore } from "../../runtime/comm/memory_store.ts";
 import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
-import type { NumberArray, ProcessGroup, SharedArray } from "../../runtime/comm/process_group.ts";
+import type { NumberArray, ProcessGroup, SharedArray, SharedArrayUse } from "../../runtime/comm/process_group.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { CollectiveMismatchError } from "../../runtime/core/errors.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
@@ -15,8 +15,12 @@ const leave = (groups: readonly ProcessGroup[]) => Promise.all(groups.map((group
 const SMALL = { sharedFromBytes: 0, sharedWholeBytes: 8192, sharedChunkBytes: 4096, collectiveTimeoutMs: 20_000 };
 const full = () => new Error("No space left on device");
 
-function makeArrays(groups: readonly ProcessGroup[], length: number): Promise<SharedArray<Float32Array>[]> {
-  return Promise.all(groups.map((group) => group.sharedArray(Float32Array, length)));
+function makeArrays(
+  groups: readonly ProcessGroup[],
+  length: number,
+  use?: SharedArrayUse,
+): Promise<SharedArray<Float32Array>[]> {
+  return Promise.all(groups.map((group) => group.sharedArray(Float32Array, length, { use })));
 }
 
 Deno.test("every length around vectors and ranks' shares is reduced in place to the bytes of ordinary arrays", async () => {
@@ -68,6 +72,60 @@ Deno.test("what a late rank still has to read is not overwritten by those that a
   await leave(groups);
 });
 
+Deno.test("what a late rank still has to copy of an all-gather is not overwritten by those that are done, round after round", async () => {
+  const groups = joinWithLateRank(3, 2);
+  await Promise.all(groups.map(async (group) => {
+    const { data, isShared } = await group.sharedArray(Float64Array, 5000, { use: "gather" });
+    assert.ok(isShared);
+    for (let round = 0; round < 20; round++) {
+      const part = data.subarray(0, 2000 + 1000 * group.rank);
+      for (let i = 0; i < part.length; i++) part[i] = (i + 1) * (group.rank + 1) + round;
+      const all = await group.allGather(part);
+      if (group.rank !== 2) part.fill(-1);
+      for (const [rank, array] of all.entries()) {
+        if (rank === group.rank) continue;
+        assert.equal(array.length, 2000 + 1000 * rank);
+        assert.ok(array.every((value, i) => value === (i + 1) * (rank + 1) + round), `round ${round}, of rank ${rank}`);
+      }
+    }
+  }));
+  await leave(groups);
+});
+
+Deno.test("an all-gather of shared arrays sends nothing but turns, and needs no arena", async () => {
+  const sharedMemory = new ProcessMemory(), transports = memoryTransports(2);
+  let sent = 0;
+  const groups = transports.map((transport) => {
+    const send = transport.send.bind(transport);
+    transport.send = (to, head, payload, inPlace) => {
+      sent += payload.byteLength;
+      return send(to, head, payload, inPlace);
+    };
+    return new TransportGroup(transport, { ...SMALL, sharedMemory });
+  });
+  const arrays = await makeArrays(groups, 1000, "gather");
+  assert.deepEqual([arrays[0].isShared, sharedMemory.made], [true, 1]);
+  for (const [rank, { data }] of arrays.entries()) data.fill(rank + 7);
+  sent = 0;
+  const gathered = await Promise.all(groups.map((group, rank) => group.allGather(arrays[rank].data)));
+  assert.equal(sent, 0);
+  for (const [rank, { data }] of arrays.entries()) data.fill(-rank);
+  assert.ok(gathered[0][1].every((value) => value === 8) && gathered[1][0].every((value) => value === 7), "copies");
+  await leave(groups);
+  assert.deepEqual([sharedMemory.openCount, sharedMemory.trespassed], [0, 0]);
+});
+
+Deno.test("an array of middle size is shared to be gathered, not to be reduced; reduced all the same, it goes through the arena", async () => {
+  const sharedMemory = new ProcessMemory(), groups = joinMemoryGroup(2, { ...SMALL, sharedMemory });
+  const arrays = await makeArrays(groups, 1000, "gather"), others = await makeArrays(groups, 1000, "reduce");
+  assert.deepEqual([...arrays, ...others].map(({ isShared }) => isShared), [true, true, false, false]);
+  for (const { data } of arrays) data.fill(3);
+  await Promise.all(groups.map((group, rank) => group.allReduce(arrays[rank].data)));
+  for (const { data } of arrays) assert.ok(data.every((value) => value === 6));
+  assert.equal(sharedMemory.made, 2);
+  await leave(groups);
+});
+
 Deno.test("reductions of shared arrays copy nothing: the arena stays as it was", async () => {
   const sharedMemory = new ProcessMemory(), groups = joinMemoryGroup(2, { ...SMALL, sharedMemory });
   const arrays = await makeArrays(groups, 10_000);
@@ -94,6 +152,8 @@ for (
     }
     await Promise.all(groups.map((group, rank) => group.allReduce(arrays[rank].data)));
     for (const { data } of arrays) assert.ok(data.every((value) => value === 2 * groups.length));
+    const [first] = await Promise.all(groups.map((group, rank) => group.allGather(arrays[rank].data)));
+    for (const array of first) assert.ok(array.every((value) => value === 2 * groups.length));
     for (const array of arrays) array[Symbol.dispose]();
     await leave(groups);
   });
@@ -154,20 +214,35 @@ Deno.test("ranks that mean different arrays, parts or lengths learn who called w
     }
     await leave(groups);
   }
-  const groups = joinMemoryGroup(2, { ...SMALL, sharedMemory: new ProcessMemory() });
-  const calls = groups.map((group) => group.sharedArray(Float32Array, 5000 + group.rank));
-  for (const call of await Promise.allSettled(calls)) {
-    assert.ok(call.status === "rejected" && call.reason instanceof CollectiveMismatchError);
-    assert.match(call.reason.message, /rank 1: sharedArray of 5001 float32/);
+  const pairs: [RegExp, (group: ProcessGroup, array: SharedArray<Float32Array>) => Promise<unknown>][] = [
+    [/rank 1: sharedArray of 5001 float32/, (group) => group.sharedArray(Float32Array, 5000 + group.rank)],
+    [
+      /rank 1: sharedArray \(to gather\) of 5000 float32/,
+      (group) => group.sharedArray(Float32Array, 5000, { use: group.rank === 1 ? "gather" : "reduce" }),
+    ],
+    [
+      /rank 0: allGather of 5000 float32 at place 1 of the shared arrays[^]*rank 1: allGather of 4000 float32/,
+      (group, { data }) => group.allGather(group.rank === 1 ? new Float32Array(4000) : data),
+    ],
+  ];
+  for (const [message, make] of pairs) {
+    const groups = joinMemoryGroup(2, { ...SMALL, sharedMemory: new ProcessMemory() });
+    const arrays = await makeArrays(groups, 5000);
+    for (const call of await Promise.allSettled(groups.map((group, rank) => make(group, arrays[rank])))) {
+      assert.ok(call.status === "rejected" && call.reason instanceof CollectiveMismatchError, `${message}: ${call}`);
+      assert.match(call.reason.message, message);
+    }
+    await leave(groups);
   }
-  await leave(groups);
 });
 
-Deno.test("a length or a type that is none is an error before anybody is told", async () => {
+Deno.test("a length, a type or a use that is none is an error before anybody is told", async () => {
   const [group] = joinMemoryGroup(1);
   for (const length of [-1, 1.5, NaN]) assert.throws(() => group.sharedArray(Float32Array, length), RangeError);
   const bytes = Uint8Array as unknown as typeof Float32Array;
   assert.throws(() => group.sharedArray(bytes, 1), /sharedArray takes a Float32Array.*not Uint8Array/);
+  const use = "both" as SharedArrayUse;
+  assert.throws(() => group.sharedArray(Float32Array, 1, { use }), /use is "both"; it must be reduce or gather/);
   await leave([group]);
 });
 

@@ -408,6 +408,31 @@ tensorflowTest(
     }),
 );
 
+tensorflowTest(
+  "a step may exchange twice in a row, and get back other arrays than it hands out",
+  () =>
+    scene(async ({ fabric }) => {
+      const spread: Exchange = ([values]) => Promise.resolve([values.subarray(0, 1), values.subarray(1), values]);
+      const none: Exchange = (values) => Promise.resolve(values.map(() => new Float32Array(0)).slice(1));
+      const step = fabric.compile(async (x: tf.Tensor) => {
+        const own = x.flatten().mul(2), recorder = stepRecorder();
+        if (!recorder) return [own.slice([0], [1]), own.slice([1]).add(1), own];
+        const [first, rest] = await recorder.exchange([own], spread);
+        await recorder.exchange([own], none);
+        const [, , whole] = await recorder.exchange([own], spread);
+        return [first, rest.add(1), whole];
+      }, { compile: "graph" });
+      for (let i = 0; i < 6; i++) {
+        const results = await step(tf.tensor2d([i, i + 1, i + 2], [3, 1]));
+        assert.deepEqual(results.map((result) => [...result.dataSync()]), [
+          [2 * i],
+          [2 * i + 3, 2 * i + 5],
+          [2 * i, 2 * i + 2, 2 * i + 4],
+        ]);
+      }
+    }),
+);
+
 Deno.test("what is wrong with the options of fabric.compile is said, with what would be right", async () => {
   await using fabric = new Fabric({ accelerator: "wasm" });
   const step = () => Promise.resolve(1);

@@ -5,6 +5,7 @@ import { accumulateGradient, zeroGradients } from "../../runtime/tensor/gradient
 import { recordedBy, type StepRecorder } from "../../runtime/tensor/step_recording.ts";
 import { OptimizerShard } from "../../strategies/optimizer_shard.ts";
 import { tensorflowTest } from "../accelerators/tensorflow/only_with_tensorflow.ts";
+import { ProcessMemory } from "../comm/process_memory.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { train } from "./sharded.ts";
 
@@ -129,10 +130,10 @@ Deno.test("the option is a boolean", () => {
 async function withShards(
   chosen: (rank: number, variables: tf.Variable[]) => tf.Variable[],
   use: (shards: PromiseSettledResult<OptimizerShard>[], variables: tf.Variable[][]) => Promise<void>,
-  sizes: readonly number[] = [4, 3],
+  { sizes = [4, 3], sharedMemory }: { sizes?: readonly number[]; sharedMemory?: ProcessMemory } = {},
 ): Promise<void> {
   await tf.setBackend("cpu");
-  const groups = joinMemoryGroup(2);
+  const groups = joinMemoryGroup(2, { sharedMemory });
   const all = groups.map(() => sizes.map((size) => tf.tidy(() => tf.variable(tf.ones([size])))));
   const shards = await Promise.allSettled(groups.map((group, rank) => {
     const named = new Map(all[rank].map((variable, i) => [`p${i}`, variable]));
@@ -164,29 +165,33 @@ Deno.test("a step with gradients that only some ranks have is an error that name
     assert.match(String((outcomes[0] as PromiseRejectedResult).reason), /rank 1 updated 0 numbers.*not synchronised/s);
   }));
 
-Deno.test("a rank whose step is recorded and one whose step is not share parameters that do not fit into one message", () =>
-  withShards((_, variables) => variables, async (shards, variables) => {
-    // Each owner has two of these, and a message holds one.
-    for (const of of variables) for (const variable of of) accumulateGradient(variable, tf.zeros(variable.shape));
-    for (const [rank, of] of variables.entries()) {
-      for (const [i, v] of of.entries()) v.assign(tf.fill(v.shape, 10 * rank + i));
-    }
-    const exchange: StepRecorder["exchange"] = async (tensors, run) => {
-      const values = tensors.map((tensor) => tensor.dataSync<"float32">().slice() as Float32Array<ArrayBuffer>);
-      return (await run(values)).map((array) => tf.tensor1d(array));
-    };
-    const [first, second] = shards.map((shard) => (shard as PromiseFulfilledResult<OptimizerShard>).value);
-    await Promise.all([
-      recordedBy({ exchange } as unknown as StepRecorder, () => first.afterStep()),
-      second.afterStep(),
-    ]);
-    const found = variables.map((of) =>
-      of.map((v) => [v.slice([0], [1]), v.slice([v.size - 1], [1])].map((t) => t.dataSync()[0]))
-    );
-    assert.deepEqual(found[1], found[0]);
-    const owners = found[0].map(([value], i) => (value - i) / 10);
-    assert.deepEqual(owners.toSorted(), [0, 0, 1, 1]);
-    for (const [i, [start, end]] of found[0].entries()) {
-      assert.deepEqual([start, end], [10 * owners[i] + i, 10 * owners[i] + i]);
-    }
-  }, [5_000_000, 5_000_001, 5_000_002, 5_000_003]));
+for (const [what, sharedMemory] of [["by messages", undefined], ["in shared memory", new ProcessMemory()]] as const) {
+  Deno.test(`a rank whose step is recorded and one whose step is not share parameters that travel one after the other, ${what}`, () =>
+    withShards((_, variables) => variables, async (shards, variables) => {
+      // Each owner has two of these, and a message holds one.
+      for (const of of variables) for (const variable of of) accumulateGradient(variable, tf.zeros(variable.shape));
+      for (const [rank, of] of variables.entries()) {
+        for (const [i, v] of of.entries()) v.assign(tf.fill(v.shape, 10 * rank + i));
+      }
+      const exchange: StepRecorder["exchange"] = async (tensors, run) => {
+        const values = tensors.map((tensor) => tensor.dataSync<"float32">().slice() as Float32Array<ArrayBuffer>);
+        return (await run(values)).map((array) => tf.tensor1d(array));
+      };
+      const [first, second] = shards.map((shard) => (shard as PromiseFulfilledResult<OptimizerShard>).value);
+      await Promise.all([
+        recordedBy({ exchange } as unknown as StepRecorder, () => first.afterStep()),
+        second.afterStep(),
+      ]);
+      // The arena, and room for the largest parameter.
+      assert.equal(sharedMemory?.made ?? 2, 2);
+      const found = variables.map((of) =>
+        of.map((v) => [v.slice([0], [1]), v.slice([v.size - 1], [1])].map((t) => t.dataSync()[0]))
+      );
+      assert.deepEqual(found[1], found[0]);
+      const owners = found[0].map(([value], i) => (value - i) / 10);
+      assert.deepEqual(owners.toSorted(), [0, 0, 1, 1]);
+      for (const [i, [start, end]] of found[0].entries()) {
+        assert.deepEqual([start, end], [10 * owners[i] + i, 10 * owners[i] + i]);
+      }
+    }, { sizes: [5_000_000, 5_000_001, 5_000_002, 5_000_003], sharedMemory }));
+}

@@ -1,4 +1,4 @@
-import type { NumberArray, ProcessGroup, ReduceOp } from "../../../runtime/comm/process_group.ts";
+import type { DataArray, NumberArray, ProcessGroup, ReduceOp } from "../../../runtime/comm/process_group.ts";
 import { segmentOf } from "../../../runtime/comm/process_group.ts";
 import type { Random } from "../../../runtime/seed/random.ts";
 
@@ -134,14 +134,35 @@ function broadcastObject(random: Random, { worldSize }: CallLimits): Call {
 function allGather(random: Random, { worldSize, maxLength }: CallLimits): Call {
   const salt = random.integer(256), most = 1 + random.integer(maxLength);
   const lengthOf = (rank: number) => (rank * 13 + salt) % most;
+  // No draw of its own, so that older seeds give the same calls.
+  const isShared = salt % 3 === 0;
+  const sharedOf = new WeakMap<ProcessGroup, NumberArray>();
+  const isOf = (one: DataArray, rank: number, salt: number) =>
+    sameBytes(Uint8Array.from(one), bytesOf(rank, lengthOf(rank), salt));
+  const dataOf = (group: ProcessGroup, salt: number): DataArray => {
+    const bytes = bytesOf(group.rank, lengthOf(group.rank), salt), shared = sharedOf.get(group);
+    if (!shared) return bytes;
+    shared.set(bytes);
+    return shared.subarray(0, bytes.length) as NumberArray;
+  };
   return {
-    name: `allGather of up to ${most} bytes`,
-    run: (group, purpose) => group.allGather(bytesOf(group.rank, lengthOf(group.rank), salt), { purpose }),
+    name: `allGather of up to ${most} ${isShared ? "int32, shared" : "bytes"}`,
+    async prepare(group) {
+      if (!isShared) return;
+      sharedOf.set(group, (await group.sharedArray(Int32Array, most, { use: "gather" })).data);
+      // What is shared is written again as soon as this rank may, however late the others are.
+      for (const other of [salt + 1, salt + 2]) {
+        const all = await group.allGather(dataOf(group, other));
+        const wrong = all.findIndex((one, rank) => !isOf(one, rank, other));
+        if (wrong >= 0) throw new Error(`rank ${group.rank} got other numbers of rank ${wrong} than that sent`);
+      }
+    },
+    run: (group, purpose) => group.allGather(dataOf(group, salt), { purpose }),
     problem(result) {
-      const all = result as (Uint8Array | undefined)[];
+      const all = result as (DataArray | undefined)[];
       if (all.length !== worldSize) return `comes from ${all.length} ranks`;
-      const wrong = all.findIndex((one, rank) => !one || !sameBytes(one, bytesOf(rank, lengthOf(rank), salt)));
-      return wrong < 0 ? undefined : `has other bytes of rank ${wrong} than that sent`;
+      const wrong = all.findIndex((one, rank) => !one || !isOf(one, rank, salt));
+      return wrong < 0 ? undefined : `has other numbers of rank ${wrong} than that sent`;
     },
   };
 }
