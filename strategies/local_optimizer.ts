@@ -106,10 +106,10 @@ export class LocalOptimizer implements OptimizerSynchronizer {
     const waited = flags.waits.begin();
     await group.allReduce(head, { op: "mean", purpose });
     waited();
-    flags.samples.read(samples, rank);
+    const { before } = flags.samples.read(samples, rank);
     flags.waits.read(waits);
     if (carriesFlags) flags.read(raised);
-    return flags.samples.factorOf(rank);
+    return before;
   }
 
   /** Ranks that had fewer batches, or none, get the others' counts of steps, and room for their state. */

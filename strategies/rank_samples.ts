@@ -7,6 +7,8 @@ export interface SampleShare {
   readonly after: number;
   /** If given, the plain mean is of no use: this rank's gradients have to be multiplied by this and averaged anew. */
   readonly again: number | undefined;
+  /** What this rank's own has to be multiplied by before the plain mean is taken, where the numbers are known before. A rank without samples has 0, unless none has any. */
+  readonly before: number;
 }
 
 /**
@@ -43,15 +45,6 @@ export class RankSamples {
     this.#counts = [UNKNOWN];
   }
 
-  /**
-   * What a rank's own has to be multiplied by so that the mean over the ranks becomes that over the samples, by the numbers that were read last. A
-   * rank without samples has 0, unless none has any.
-   */
-  factorOf(rank: number): number {
-    const { after, again } = shareOf(this.#counts, rank);
-    return again ?? (this.#counts[rank] === 0 && this.hasAny ? 0 : after);
-  }
-
   /** Writes this rank's number into its place. What is added from now on belongs to the next backward, but several models may follow in this one. */
   write(target: Float32Array, rank: number): void {
     target.fill(0);
@@ -69,10 +62,12 @@ export class RankSamples {
 
 function shareOf(counts: readonly number[], rank: number): SampleShare {
   const some = counts.filter((count) => count !== 0);
-  if (some.length === 0) return { after: 1, again: undefined };
+  if (some.length === 0) return { after: 1, again: undefined, before: 1 };
   if (some.includes(UNKNOWN) || some.every((count) => count === some[0])) {
-    return { after: counts.length / some.length, again: undefined };
+    const after = counts.length / some.length;
+    return { after, again: undefined, before: counts[rank] === 0 ? 0 : after };
   }
   const total = some.reduce((sum, count) => sum + count, 0);
-  return { after: 1, again: counts[rank] * counts.length / total };
+  const again = counts[rank] * counts.length / total;
+  return { after: 1, again, before: again };
 }

@@ -80,7 +80,7 @@ export class FabricModules {
         [...module.namedParameters()].map(([name, v]) => [modules.length > 1 ? `${index}.${name}` : name, v] as const)
       ),
     );
-    const made: FabricOptimizer[] = [];
+    const made: FabricOptimizer[] = [], { stepsAlone } = this.#context.synchronizer;
     for (const optimizer of optimizers) {
       if (optimizer instanceof FabricOptimizer || this.#originals.has(optimizer)) {
         throw new Error("An optimizer should be passed only once to `fabric.setup`");
@@ -88,7 +88,8 @@ export class FabricModules {
       this.#originals.add(optimizer);
       const ready = asOptimizer(optimizer, { named });
       const synchronizer = await this.#context.synchronizer.prepareOptimizer?.(ready, named);
-      const parts = { afterStep: this.#afterStep, synchronizer, pending: this.pending }, scaling = this.#scaling;
+      const parts = { afterStep: this.#afterStep, synchronizer, pending: this.pending, stepsAlone };
+      const scaling = this.#scaling;
       made.push(scaling ? new ScaledOptimizer(ready, { ...parts, scaling }) : new FabricOptimizer(ready, parts));
     }
     this.#optimizers.push(...made);

@@ -12,6 +12,8 @@ export interface FabricOptimizerParts {
   readonly afterStep: (optimizer: FabricOptimizer) => void;
   /** Exchanges with other ranks after its steps. Default: nothing does. */
   readonly synchronizer?: OptimizerSynchronizer;
+  /** Whether ranks step with gradients of their own, as they do in local SGD. Default: false. */
+  readonly stepsAlone?: boolean;
   /** Knows of steps that nobody awaited. */
   readonly pending: PendingUpdates;
 }
@@ -84,7 +86,7 @@ export class FabricOptimizer implements Optimizer {
 
   /** Whether ranks step with gradients of their own, as they do in local SGD. */
   get stepsAlone(): boolean {
-    return this.#parts.synchronizer?.agree !== undefined;
+    return this.#parts.stepsAlone ?? false;
   }
 
   /** Whether its state is spread over the ranks. */
