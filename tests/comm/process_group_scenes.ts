@@ -1,7 +1,9 @@
 import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
 
-/** What goes wrong in processes of their own. Each returns the name and message of the error it met. */
+/** What happens in processes of their own. Where something goes wrong they return the name and message of the error. */
 export const SCENES: Record<string, (group: ProcessGroup) => Promise<unknown>> = {
+  "all ranks reduce": async (group) => (await group.allReduce(Float32Array.of(group.rank + 1)))[0],
+
   "one rank calls something else": (group) =>
     caught(() => group.rank === 1 ? group.broadcast(new Float32Array(4)) : group.allReduce(new Float32Array(4))),
 

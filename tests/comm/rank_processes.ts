@@ -4,7 +4,14 @@ import { StoreServer } from "../../runtime/comm/store_server.ts";
 /** Runs a rank in each of so many processes; returns what they printed. */
 export async function inProcesses(
   worldSize: number,
-  task: { scene?: string; options?: object; engine?: "tensorflow"; machines?: string[]; env?: Record<string, string> },
+  task: {
+    scene?: string;
+    options?: object;
+    engine?: "tensorflow";
+    machines?: string[];
+    env?: Record<string, string>;
+    takenPorts?: number;
+  },
 ): Promise<Record<string, unknown>[]> {
   await using server = await StoreServer.listen();
   const worker = new URL("./process_group_worker.ts", import.meta.url).pathname;

@@ -2,12 +2,10 @@ import type { NumberArray, ProcessGroup, ReduceOp } from "../../comm/process_gro
 import type { ReduceEngine } from "../../comm/reduce_engine.ts";
 import { RankFailedError } from "../../core/errors.ts";
 import { eagerSetters, type OpAttribute, setAttribute } from "./attributes.ts";
-import { closeToNetwork } from "./close_to_network.ts";
-import { configProto, type ConfigProtoOptions } from "./config_proto.ts";
-import { type Context, createContext } from "./context.ts";
+import type { Context } from "./context.ts";
 import { AttributeType, DataType, type NumericArray } from "./data_types.ts";
 import type { OpenedLibrary } from "./open_library.ts";
-import { serverDef } from "./server_def.ts";
+import { type EngineRuntime, freePort, openServers } from "./open_servers.ts";
 import { Status } from "./status.ts";
 import { cString } from "./symbols.ts";
 import { copyHandle, numericHandle } from "./tensor_transfer.ts";
@@ -19,13 +17,8 @@ export interface ReduceEngineOptions {
    * alone.
    */
   address?: string;
-}
-
-/** What the engine runs on. */
-export interface EngineRuntime {
-  readonly library: OpenedLibrary;
-  /** As the accelerator's own. */
-  readonly config: ConfigProtoOptions;
+  /** Chooses the port of this rank's server, once for each try to open it. Default: one that is free at that moment. */
+  choosePort?: () => number;
 }
 
 const MERGES: Record<ReduceOp, string> = { sum: "Add", mean: "Add", min: "Min", max: "Max", product: "Mul" };
@@ -43,7 +36,7 @@ const TASK = /\/job:worker\/replica:0\/task:(\d+)/;
  * has a context of its own, so that nothing that goes wrong in it touches the tensors of the accelerator.
  *
  * TensorFlow cannot end a server: its port stays open until the process ends.
- * @throws Error if the server does not start, or cannot be closed to the network
+ * @throws Error if a server does not start, with five ports in turn, or cannot be closed to the network; RankFailedError if it is another rank's
  */
 export async function startReduceEngine(
   { library, config }: EngineRuntime,
@@ -56,28 +49,11 @@ export async function startReduceEngine(
       'processGroup: "tensorflow" opens a server without encryption, and only on Linux can it be closed to the network: leave `processGroup` out',
     );
   }
-  const port = freePort();
-  const host = address ?? "127.0.0.1";
-  const addresses = await group.allGatherObjects(`${host.includes(":") ? `[${host}]` : host}:${port}`);
-  // gRPC would send what goes to the other ranks to the proxy that `http_proxy` names, and wait for it forever.
-  Deno.env.set("no_grpc_proxy", addresses.map((other) => other.replace(/:\d+$/, "")).join(","));
-  const status = new Status(library.api);
-  const context = createContext(library.api, status, config);
-  try {
-    const definition = serverDef({ rank: group.rank, addresses, config: configProto(config) });
-    library.api.TFE_EnableCollectiveOps(context.pointer, definition, BigInt(definition.length), status.pointer);
-    status.check(`cannot start its server at ${addresses[group.rank]}`);
-    if (address === undefined && closeToNetwork(port) === 0) {
-      throw new Error(`TensorFlow's server does not listen on port ${port}, so it cannot be closed to the network`);
-    }
-    // Nobody may call a server that is not there yet.
-    await group.barrier();
-  } catch (error) {
-    context[Symbol.dispose]();
-    status[Symbol.dispose]();
-    throw error;
-  }
-  return new TensorflowReduceEngine(library, group, { status, context });
+  const runtime = await openServers({ library, config }, group, {
+    address,
+    choosePort: options.choosePort ?? freePort,
+  });
+  return new TensorflowReduceEngine(library, group, runtime);
 }
 
 class TensorflowReduceEngine implements ReduceEngine {
@@ -203,12 +179,4 @@ function attributes(op: ReduceOp, data: NumberArray, onGpu: boolean): OpAttribut
 function dataTypeOf(values: NumericArray): number {
   if (values instanceof Float64Array) return DataType.DOUBLE;
   return values instanceof Int32Array ? DataType.INT32 : DataType.FLOAT;
-}
-
-/** TensorFlow has to be told the ports of all ranks before it opens its own. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }

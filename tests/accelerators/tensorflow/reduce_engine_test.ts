@@ -49,6 +49,16 @@ tensorflowTest("a rank that aborts, and one that does not come, are named where 
   assert.match((waited[0][late] as Told).message, /waited 0\.2 s in allReduce \(sum\) of 1 float32.*from rank 1/);
 });
 
+tensorflowTest("ranks choose other ports for TensorFlow if one is taken, until they have tried five", async () => {
+  const scene = "all ranks reduce";
+  const results = await inProcesses(2, { engine, scene, takenPorts: 2 });
+  assert.deepEqual(results, [{ [scene]: 3, taken: 0 }, { [scene]: 3, taken: 2 }]);
+  const [zero, one] = (await inProcesses(2, { engine, scene, takenPorts: 99 })) as { error: Told; taken: number }[];
+  assert.equal(one.taken, 5);
+  assert.match(one.error.message, /^TensorFlow cannot start its server at 127\.0\.0\.1:\d+: /);
+  assert.deepEqual([zero.error.name, zero.error.facts?.rank], ["RankFailedError", 1]);
+});
+
 Deno.test({
   name: "a server that listens on all interfaces is tied to the loopback device, and still serves this host",
   ignore: Deno.build.os !== "linux",
