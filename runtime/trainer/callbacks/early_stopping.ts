@@ -44,11 +44,20 @@ interface Verdict {
   text: string | undefined;
 }
 
+/** What a rank goes by when it looks at the next value. */
+interface Standing extends Record<string, number> {
+  waitCount: number;
+  bestScore: number;
+}
+
 const OWNER = "EarlyStopping";
 
 /**
  * Ends the training when a metric no longer improves: after `patience` checks without a better value, at a threshold, or when it is not
  * finite. If one rank wants to stop, all do. The least number of epochs and steps of the Trainer is kept.
+ *
+ * A metric that is logged with `{ syncDist: false }` is each rank's own, and so is what it counts. A checkpoint has that of all ranks: a run that is resumed by as
+ * many stops where it would have; another number of ranks goes on with rank 0's.
  *
  * @example
  * ```ts
@@ -69,6 +78,10 @@ export class EarlyStopping extends Callback {
   /** The epoch in which it stopped, -1 if it did not. */
   stoppedEpoch = -1;
   stoppedReason: StoppedReason = "notStopped";
+  /** Every rank's after the last check, by rank. */
+  #standings: readonly Standing[] = [];
+  /** Whether they come from a checkpoint, and this rank has not taken its own yet. */
+  #isRestored = false;
 
   /** @throws TypeError or RangeError for an option that is unknown, missing or impossible */
   constructor(options: EarlyStoppingOptions) {
@@ -109,13 +122,23 @@ export class EarlyStopping extends Callback {
   }
 
   override stateDict(): StateDict {
-    const { waitCount, stoppedEpoch, bestScore, patience } = this;
-    return { waitCount, stoppedEpoch, bestScore, patience };
+    const { waitCount, stoppedEpoch, bestScore, patience } = this, ranks = this.#standings;
+    const differ = ranks.some((one) => one.waitCount !== waitCount || one.bestScore !== bestScore);
+    return { waitCount, stoppedEpoch, bestScore, patience, ...(differ && { ranks: [...ranks] }) };
   }
   override loadStateDict(state: StateDict): void {
     this.waitCount = state.waitCount as number;
     this.stoppedEpoch = state.stoppedEpoch as number;
     this.bestScore = state.bestScore as number;
+    this.#standings = state.ranks as unknown as Standing[] | undefined ?? [];
+    this.#isRestored = true;
+  }
+
+  override onTrainStart({ fabric }: Trainer): void {
+    if (this.#isRestored && this.#standings.length === fabric.worldSize) {
+      ({ waitCount: this.waitCount, bestScore: this.bestScore } = this.#standings[fabric.globalRank]);
+    }
+    this.#isRestored = false;
   }
 
   override async onTrainEpochEnd(trainer: Trainer): Promise<void> {
@@ -135,10 +158,12 @@ export class EarlyStopping extends Callback {
     if (!agreed) return this.#reportMissing(trainer);
     // A rank that had no batch looks at what another has.
     const verdict = this.#judge(trainer.callbackMetrics[this.monitor] ?? agreed.value);
-    const reasons = trainer.fabric.worldSize > 1
-      ? await trainer.fabric.allGatherObjects(verdict.reason, { purpose: "EarlyStopping" })
-      : [verdict.reason];
-    const reason = reasons.find((one) => one !== "notStopped");
+    const own = { reason: verdict.reason, waitCount: this.waitCount, bestScore: this.bestScore };
+    const all = trainer.fabric.worldSize > 1
+      ? await trainer.fabric.allGatherObjects(own, { purpose: "EarlyStopping" })
+      : [own];
+    this.#standings = all.map(({ waitCount, bestScore }) => ({ waitCount, bestScore }));
+    const reason = all.map(({ reason }) => reason).find((one) => one !== "notStopped");
     if (verdict.text !== undefined && (verdict.reason !== "notStopped" || this.#options.verbose)) info(verdict.text);
     if (reason === undefined) return;
     trainer.shouldStop = true;

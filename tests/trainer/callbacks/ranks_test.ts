@@ -39,6 +39,11 @@ Deno.test("if one rank's metric does not improve, both stop in the same epoch", 
   await isFineOnBoth("stop", folder.path);
 });
 
+Deno.test("a resumed run stops in the epoch in which the rank whose metric does not improve would have stopped it", async () => {
+  using folder = new Folder();
+  for (const scene of ["undisturbed", "resumed"]) await isFineOnBoth(scene, folder.path);
+});
+
 Deno.test("checkpoints by time come at the same steps on both ranks", async () => {
   using folder = new Folder();
   await isFineOnBoth("time", folder.path);

@@ -17,6 +17,18 @@ class Differing extends Line {
   }
 }
 
+/** Rank 1's metric never improves: its count is 1 after the second epoch, where rank 0's is 0. */
+async function stopEarly(ckptPath?: string): Promise<void> {
+  const saving = new ModelCheckpoint({ dirpath: folder, saveTopK: ckptPath ? 0 : -1, filename: "{epoch}" });
+  const stopping = new EarlyStopping({ monitor: "own", patience: 3 }), model = new Differing();
+  model.own = [[5, 4, 3, 2, 1, 0].slice(ckptPath ? 2 : 0), [5]];
+  await using trainer = quietTrainer({ maxEpochs: 6, callbacks: [stopping, saving] });
+  await trainer.fit(model, { trainDataloaders: lineBatches(2), valDataloaders: lineBatches(1), ckptPath });
+  assert.equal(trainer.currentEpoch, 4);
+  const { waitCount, bestScore } = stopping;
+  assert.deepEqual([waitCount, bestScore], trainer.globalRank === 0 ? [0, 2] : [3, 5]);
+}
+
 const scenes: Record<string, () => Promise<void>> = {
   async checkpoint() {
     const checkpoint = new ModelCheckpoint({
@@ -43,6 +55,8 @@ const scenes: Record<string, () => Promise<void>> = {
     assert.equal(trainer.currentEpoch, 3);
     assert.equal(stopping.stoppedReason, "patienceExhausted");
   },
+  undisturbed: () => stopEarly(),
+  resumed: () => stopEarly(join(folder, "epoch=1.ckpt")),
   async time() {
     // Rank 0's clock counts, and rank 1 saves at the same steps.
     let now = 0;
