@@ -7,19 +7,20 @@ export type HostFacts = Readonly<Record<string, string>>;
 const LISTED = 4;
 
 /**
- * What the launcher of this host compares with the others.
- * @param run.options options of the launcher and variables, by name; what is undefined was not given
+ * What this host compares with the others.
+ * @param run.args the script's. Default: they may differ
+ * @param run.options options of the launcher and variables, by name; what is undefined was not given. Default: there are none
  */
 export async function hostFacts(
-  run: { script: URL; args: readonly string[]; options: Record<string, string | number | undefined> },
+  run: { script: URL; args?: readonly string[]; options?: Record<string, string | number | undefined> },
 ): Promise<HostFacts> {
   const sources = Object.entries(await scriptDigests(run.script));
   return {
     Weft: await weftVersion(),
     Deno: Deno.version.deno,
     ...Object.fromEntries(sources.map(([file, digest]) => [`the source of ${file}`, digest])),
-    "the script's arguments": run.args.join(" "),
-    ...Object.fromEntries(Object.entries(run.options).map(([name, value]) => [name, String(value ?? "")])),
+    ...(run.args && { "the script's arguments": run.args.join(" ") }),
+    ...Object.fromEntries(Object.entries(run.options ?? {}).map(([name, value]) => [name, String(value ?? "")])),
   };
 }
 

@@ -27,6 +27,7 @@ import type { Precision } from "../precision/precision.ts";
 import { forkRandom } from "../seed/seed_everything.ts";
 import { Device } from "./device.ts";
 import { groupWatch } from "./group_watch.ts";
+import { checkSameProgram, ownProgram } from "./same_program.ts";
 import { missingPermissions } from "../tensorflow_library/missing_permissions.ts";
 import type { FabricConfig } from "./options.ts";
 
@@ -126,27 +127,33 @@ async function meet(
   const before = activity().enter(MEETING);
   const runKey = await readRunKey(settings);
   if (!cluster.storeIsHosted && cluster.rank === 0) undo.use(await StoreServer.listen({ address, port, runKey }));
+  const program = cluster.storeIsHosted || cluster.numNodes === 1 ? undefined : ownProgram(cluster);
+  // It is waited for when all have met.
+  program?.catch(() => {});
   const store = undo.use(await connectStore({ address, port, timeoutMs, runKey }));
   const host = await hostAddress(store, cluster);
-  const group = await joinProcessGroup({
-    store,
-    engine: engine?.(host),
-    rank: cluster.rank,
-    worldSize: cluster.worldSize,
-    runId: cluster.runId,
-    generation: cluster.generation,
-    timeoutMs,
-    socketFolder: settings.socketFolder,
-    host,
-    runKey,
-    watch: groupWatch,
-    // Under the launcher it is the launcher that looks after the ranks.
-    heartbeatMs: cluster.storeIsHosted ? undefined : milliseconds(settings.heartbeatTimeoutSeconds) ?? HEARTBEAT_MS,
-    collectiveTimeoutMs: milliseconds(settings.timeoutSeconds),
-  });
+  const group = undo.use(
+    await joinProcessGroup({
+      store,
+      engine: engine?.(host),
+      rank: cluster.rank,
+      worldSize: cluster.worldSize,
+      runId: cluster.runId,
+      generation: cluster.generation,
+      timeoutMs,
+      socketFolder: settings.socketFolder,
+      host,
+      runKey,
+      watch: groupWatch,
+      // Under the launcher it is the launcher that looks after the ranks.
+      heartbeatMs: cluster.storeIsHosted ? undefined : milliseconds(settings.heartbeatTimeoutSeconds) ?? HEARTBEAT_MS,
+      collectiveTimeoutMs: milliseconds(settings.timeoutSeconds),
+    }),
+  );
+  if (program) await checkSameProgram(group, program);
   activity().joined = true;
   activity().restore(before);
-  return { group: undo.use(group), store };
+  return { group, store };
 }
 
 /** Where other hosts reach this one; undefined if all ranks are on it. */
