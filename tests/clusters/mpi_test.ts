@@ -20,11 +20,18 @@ if (noHosts) console.log(`skipped: ranks started by Open MPI on two hosts, becau
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** @param hosts options that say on which hosts, and what the command line begins with. Default: this one */
-function mpirun(ranks: number, script: string[], cwd: string, hosts: { prefix: string[]; options: string[] } = HERE) {
+async function mpirun(
+  ranks: number,
+  script: string[],
+  cwd: string,
+  hosts: { prefix: string[]; options: string[] } = HERE,
+) {
   const asRoot = Deno.uid() === 0 ? ["--allow-run-as-root"] : [];
-  const args = [...asRoot, "--oversubscribe", "--bind-to", "none", "-n", String(ranks), ...hosts.options];
+  // Two that start at the same time may both want to make the same folder, and one then fails.
+  const own = ["--mca", "orte_tmpdir_base", await Deno.makeTempDir({ dir: cwd, prefix: "ompi-" })];
+  const args = [...asRoot, ...own, "--oversubscribe", "--bind-to", "none", "-n", String(ranks), ...hosts.options];
   const [program, ...rest] = [...hosts.prefix, "mpirun", ...args, Deno.execPath(), "run", "-A", ...script];
-  return runProgram(program, rest, { cwd });
+  return await runProgram(program, rest, { cwd });
 }
 const HERE = { prefix: [], options: [] };
 
