@@ -2,10 +2,10 @@
  * How training scales: steps a second on 1, 2 and 4 ranks with the parts of a step; all-reduces by messages, encrypted messages and shared memory, the prices
  * of the model of cost that explain them (cost_model.ts), how far it is off where it was not fitted, and what it predicts for 8 to 4,096 ranks.
  *
- *     deno run -A bench/scaling.ts [--rounds 2] [--steps 200] [--parts steps,model] [--save FILE] [--from FILE] [--plot FILE.svg]
+ *     deno run -A bench/scaling.ts [--rounds 2] [--steps 200] [--parts steps,model] [--all] [--save FILE] [--from FILE] [--plot FILE.svg]
  *
  * Programs run in turn, round after round; of all-reduces and of steps the best round counts, of the parts of a step the medians over steps. `--save` keeps the
- * measured all-reduces, `--from` fits to those that were kept. `--plot` draws the predictions.
+ * measured all-reduces, `--from` fits to those that were kept. Of what was not fitted to, a choice is shown, or with `--all` everything. `--plot` draws the predictions.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -38,6 +38,8 @@ const TREE_SIZES = [1, 1024, 16_384, 79_510, 1 << 18];
 const IN_PLACE_SIZES = [1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 23, 1 << 24], HOSTS = ["a", "a", "b", "b"];
 /** Not fitted to: these sizes, four ranks, and all that is hierarchical. */
 const LEFT_OUT = { sizes: [79_510, 1 << 22], ranks: 4 };
+/** Of what was not fitted to, shown in any case. */
+const SHOWN = [79_510, 1 << 24];
 /** What is fitted, by the name of its prices; a row's setup begins with the one, and ends with the form. */
 const FITTED = { "messages": "messages", "encrypted": "encrypted", "shared": "shared", "in place": "inPlace" } as const;
 const FORMS: Record<string, typeof ringWork> = {
@@ -56,6 +58,7 @@ const { values: options } = parseArgs({
     save: { type: "string" },
     from: { type: "string" },
     plot: { type: "string" },
+    all: { type: "boolean", default: false },
   },
 });
 const rounds = Number(options.rounds);
@@ -200,7 +203,11 @@ function showFit(rows: readonly Row[]): Prices {
     errors.push([row, 1000 * hierarchicalSeconds(work, { ...fitted, far }, crowding(4)) / row.ms - 1]);
   }
   tableHead(["not fitted to", "ranks", "floats", "measured ms", "model ms", "off"]);
-  for (const [{ setup, ranks, size, ms }, error] of errors) {
+  const isShown = ({ setup, ranks, size }: Row) =>
+    setup.startsWith("hierarchical") || ranks !== 3 && (SHOWN.includes(size) || setup === "in place" && ranks === 2);
+  for (const [row, error] of errors) {
+    if (!options.all && !isShown(row)) continue;
+    const { setup, ranks, size, ms } = row;
     const percent = `${error > 0 ? "+" : ""}${(100 * error).toFixed(0)} %`;
     tableRow([setup, `${ranks}`, size.toLocaleString("en"), ms.toFixed(2), (ms * (1 + error)).toFixed(2), percent]);
   }
