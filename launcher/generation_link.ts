@@ -95,11 +95,14 @@ export class GenerationLink {
     await this.#publish({ node: this.#options.node, message });
   }
 
-  /** Tells how this host's part ended, waits for the others, and returns what the run came to: the same on all hosts. */
-  async settle(outcome: Outcome & { signal?: string }): Promise<Settled> {
+  /**
+   * Tells how this host's part ended, waits for the others, and returns what the run came to: the same on all hosts, as it follows from what they
+   * told. A host that asks to join when all have ended by themselves comes too late.
+   */
+  async settle(outcome: Outcome & { signal?: string; joins?: boolean }): Promise<Settled> {
     const { store, node, nodes, host, heartbeatMs, minNodes, lost } = this.#options;
-    const { exitCode, category, cause, signal } = outcome;
-    const mine: Ended = { node, host, exitCode, category, cause, signal };
+    const { exitCode, category, cause, signal, joins } = outcome;
+    const mine: Ended = { node, host, exitCode, category, cause, signal, joins };
     try {
       // Ranks that just ended by a signal leave those of other hosts waiting.
       if (category === "stopped" && this.#told === undefined) {
@@ -113,7 +116,7 @@ export class GenerationLink {
       const leaves = (one: Ended) => one.signal !== undefined;
       const left = all.filter((one) => !leaves(one)).length;
       const isFailure = (stuck !== undefined || all.some((one) => one.cause)) && !all.some(leaves);
-      const changes = this.#told?.joins !== undefined || all.some(leaves);
+      const changes = all.some((one) => one.joins || leaves(one));
       const canGoOn = left >= minNodes && !all.some((one) => one.node === 0 && leaves(one));
       return {
         ...(stuck ? stuckOutcome(stuck) : worstOf(all)),

@@ -103,7 +103,7 @@ export function readTold(bytes: Uint8Array): Told {
 
 /** How a node's part ended. What cannot be read is taken for a failure of what the run stands on. */
 export function readEnded(bytes: Uint8Array, node: number): Ended {
-  const { host, exitCode, category, cause, signal } = fieldsOf(bytes);
+  const { host, exitCode, category, cause, signal, joins } = fieldsOf(bytes);
   const code = whole(exitCode), isKnown = CATEGORIES.includes(category as string) && code !== undefined && code <= 255;
   const failed = causeOf(cause);
   return {
@@ -113,6 +113,7 @@ export function readEnded(bytes: Uint8Array, node: number): Ended {
     category: isKnown ? category as Category : "infrastructure",
     cause: failed && { ...failed, exitCode: whole(record(cause).exitCode) ?? 1 },
     signal: text(signal, LONGEST_NAME),
+    joins: joins === true,
   };
 }
 

@@ -89,7 +89,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     options.onLook?.(seen);
     return seen;
   };
-  let elsewhere: string | undefined;
+  let elsewhere: string | undefined, joins: string | undefined;
   const supervised = ranks.map((rank) => ({
     ...{ rank: rank.rank, pid: rank.pid, exited: rank.exited },
     isEcho: () => echoWeight(rank.page.error()) > 0,
@@ -101,7 +101,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
     machine,
     ...{ graceMs: options.graceMs, failureGraceMs: options.failureGraceMs, endMs: options.endMs, lookEveryMs },
     listen: options.listen,
-    regroup: options.regroup?.then((message) => say(`weft: ${message}: ending the ranks, to start again with it`)),
+    regroup: options.regroup?.then((message) => void (joins = message)),
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),
     look: async () => findStuck(await look(), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
     onStop: (reason) => {
@@ -114,6 +114,7 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
           page.tell({ rank: -1, message: elsewhere ?? "the run failed on another host" });
         }
       }
+      if (reason.kind === "membership") say(`weft: ${joins}: ending the ranks, to start again with it`);
       if (reason.kind === "signal") {
         say(`weft: ${reason.signal}: ending the ranks; once more to kill them`);
       }

@@ -76,7 +76,7 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
     if (shared) {
       const { reason } = result;
       const signal = reason?.kind === "signal" ? reason.signal : undefined;
-      const settled = await shared.settle({ ...result, signal });
+      const settled = await shared.settle({ ...result, signal, joins: reason?.kind === "membership" });
       const { exitCode, category, cause } = settled;
       ({ isRegrouping, lost } = settled);
       // What failed here may be the echo of another host's failure, or of a host that is lost.

@@ -7,6 +7,8 @@ export interface Ended extends Outcome {
   readonly host: string;
   /** The signal that ended it, if one did. */
   readonly signal?: string;
+  /** Whether it ended because hosts join. Default: false. */
+  readonly joins?: boolean;
 }
 
 /** What all hosts together come to: the failure that the others follow from; else a stop; else the end. */

@@ -258,10 +258,22 @@ Deno.test("with a range of hosts, one that comes later joins in the next generat
   const generation = zero.begin(alone);
   const joining = one.meet(0);
   assert.equal(await generation.regroup, "the host with node rank 1 joins");
-  const settled = await generation.settle({ exitCode: 143, category: "stopped" });
+  const settled = await generation.settle({ exitCode: 143, category: "stopped", joins: true });
   assert.equal(settled.isRegrouping, true);
   const both = { generation: 1, nodes: [0, 1] };
   assert.deepEqual(await Promise.all([zero.meet(1), joining]), [both, both]);
+});
+
+Deno.test("hosts agree on whether one joins by what their ranks ended for, also if it asks when some have ended by themselves", async () => {
+  for (const joins of [[false, false], [false, true]]) {
+    const { all } = links(2);
+    const both = begin(all);
+    const outcomes = await Promise.all(
+      both.map((link, node) => link.settle({ exitCode: 0, category: "finished", joins: joins[node] })),
+    );
+    assert.deepEqual(outcomes.map(({ isRegrouping }) => isRegrouping), [joins[1], joins[1]]);
+    await end(all);
+  }
 });
 
 Deno.test("a host that is gone before it first shows that it lives is lost, too", async () => {
