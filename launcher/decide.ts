@@ -44,6 +44,8 @@ export interface RunState {
   readonly graceMs: number;
   /** The same when it failed: the ranks have nothing left to do together. Default: as `graceMs`. */
   readonly failureGraceMs?: number;
+  /** Whether all ranks of the run are in the process table, and none on another host. Default: true. */
+  readonly isWhole?: boolean;
   /** What keeps the run from going on, if something does. */
   readonly stuck?: Stuck;
   /** Whether the run failed on another host. Default: false. */
@@ -84,7 +86,7 @@ const KILL_TAKES_MS = 5_000;
  * leave behind when the last one has exited is ended the same way.
  */
 export function decide(state: RunState): Action {
-  const { processes, signals, nowMs, stop, stuck, endMs = Infinity } = state;
+  const { processes, signals, nowMs, stop, stuck, endMs = Infinity, isWhole = true } = state;
   const anyAlive = processes.some((process) => process.alive || !process.exit);
   if (!stop) {
     if (signals.length > 0) return { do: "terminate", reason: { kind: "signal", signal: signals[0] } };
@@ -93,13 +95,16 @@ export function decide(state: RunState): Action {
     const original = failed.find(({ isEcho }) => !isEcho);
     if (original) return { do: "terminate", reason: { kind: "failure", rank: original.rank } };
     const echoMs = failed.length > 0 ? failed[0].exit!.atMs + ECHO_MS : Infinity;
-    if (nowMs >= echoMs || failed.length > 0 && processes.every(({ exit }) => exit)) {
+    const isOver = processes.every(({ exit }) => exit);
+    if (nowMs >= echoMs || failed.length > 0 && isOver && isWhole) {
       return { do: "terminate", reason: { kind: "failure", rank: failed[0].rank } };
     }
-    if (!anyAlive) return { do: "finish" };
+    // The original may be on another host, whose launcher tells of it.
+    if (failed.length > 0 && isOver && !state.failedElsewhere) return { do: "wait", ms: echoMs - nowMs };
+    if (!anyAlive && failed.length === 0) return { do: "finish" };
     if (stuck) return { do: "terminate", reason: { kind: "failure", rank: stuck.rank, how: stuck.how } };
     if (state.failedElsewhere) return { do: "terminate", reason: { kind: "elsewhere" } };
-    if (processes.every((process) => process.exit)) return { do: "terminate", reason: { kind: "finished" } };
+    if (isOver) return { do: "terminate", reason: { kind: "finished" } };
     if (state.isRegrouping) return { do: "terminate", reason: { kind: "membership" } };
     if (nowMs >= endMs) return { do: "terminate", reason: { kind: "time" } };
     return { do: "wait", ms: Math.min(endMs, echoMs) - nowMs };

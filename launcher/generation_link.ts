@@ -180,7 +180,8 @@ export class GenerationLink {
       } catch (error) {
         if (this.#ending.signal.aborted) return;
         if (!(error instanceof CommTimeoutError)) throw error;
-        return hear({ node, lost: 0, message: this.#isSilent(0) });
+        // Node 0 has the store itself: it is slow, but not gone.
+        if (node !== 0) return hear({ node, lost: 0, message: this.#isSilent(0) });
       }
       await sleep(intervalMs, { clock, signal: this.#ending.signal });
     }

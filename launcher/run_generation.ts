@@ -97,13 +97,14 @@ export async function runGeneration(options: GenerationOptions): Promise<Generat
       return rank.exit;
     },
   }));
+  const isWhole = cluster.numNodes === 1;
   const run = await supervise(supervised, {
-    machine,
+    ...{ machine, isWhole },
     ...{ graceMs: options.graceMs, failureGraceMs: options.failureGraceMs, endMs: options.endMs, lookEveryMs },
     listen: options.listen,
     regroup: options.regroup?.then((message) => void (joins = message)),
     failedElsewhere: options.failedElsewhere?.then((message) => void (elsewhere = message)),
-    look: async () => findStuck(await look(), { heartbeatMs, isWhole: cluster.numNodes === 1 }),
+    look: async () => findStuck(await look(), { heartbeatMs, isWhole }),
     onStop: (reason) => {
       for (const [rank, page] of pages) activities.set(rank, page.activity());
       if (reason.kind === "failure") {

@@ -23,6 +23,8 @@ export interface SuperviseOptions {
   endMs?: number;
   /** Calls back for every signal to the launcher, until it is disposed of. */
   listen: (listener: (signal: string) => void) => Disposable;
+  /** Whether these are all ranks of the run. Default: true. */
+  isWhole?: boolean;
   /** Looks for what keeps the run from going on, now and then. Default: nobody looks. */
   look?: () => Promise<Stuck | undefined>;
   /** How often, in milliseconds. Default: 500. */
@@ -50,7 +52,8 @@ const LOOK_MS = 20;
 
 /** Carries out what {@linkcode decide} decides until all ranks, and all that they started in their groups, have ended. */
 export async function supervise(ranks: readonly Supervised[], options: SuperviseOptions): Promise<SupervisedRun> {
-  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, onStop, machine = thisMachine } = options;
+  const { graceMs, failureGraceMs, endMs, listen, look, lookEveryMs = 500, isWhole, onStop, machine = thisMachine } =
+    options;
   const { clock } = machine;
   const signals: string[] = [];
   let stop: RunState["stop"], wake = () => {}, stuck: Stuck | undefined;
@@ -83,7 +86,8 @@ export async function supervise(ranks: readonly Supervised[], options: Supervise
     }));
     const nowMs = clock.now();
     const action = decide({
-      ...{ processes, signals, nowMs, graceMs, failureGraceMs, endMs, stuck, failedElsewhere, isRegrouping, stop },
+      ...{ processes, signals, nowMs, graceMs, failureGraceMs, endMs, isWhole },
+      ...{ stuck, failedElsewhere, isRegrouping, stop },
     });
     switch (action.do) {
       case "finish":

@@ -1,7 +1,7 @@
 import type { Network } from "../clusters/network.ts";
 import type { RunningLauncher } from "../launcher/run_launcher.ts";
 import type { Fault } from "./fault.ts";
-import { cutHost, hostsLeft } from "./hosts_of_fault.ts";
+import { hostOf, hostsLeft } from "./hosts_of_fault.ts";
 import { now } from "./now.ts";
 
 /** What is needed to cut a host off. */
@@ -16,7 +16,7 @@ export interface CutOffOptions {
 
 /** Cuts a host off from the others when its rank has come to the step, and lets it come back when the fault says so. Resolves at once if the run ends before. */
 export async function cutOff(fault: Fault, { network, launchers, folder, heartbeatMs }: CutOffOptions): Promise<void> {
-  const host = cutHost(fault), { comesBack, share } = fault.cut!;
+  const host = hostOf(fault), { comesBack, share } = fault.cut!;
   /** What the run's end makes impossible. */
   const happens = (...events: Promise<unknown>[]) => Promise.any(events).then(() => true, () => false);
   if (!await happens(launchers[host].until(/at the step of the fault$/m))) return;

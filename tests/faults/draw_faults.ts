@@ -8,18 +8,21 @@ export interface DrawOptions {
   runs: number;
   /** Default: all that the machine can have. */
   kinds?: readonly FaultKind[];
-  /** How many of the faults that any program can have come to the Trainer; the rest to a program that starts quickly. */
+  /** See {@linkcode Shares}. */
   trainShare: number;
 }
 
+/** A run on two hosts takes about twice as long as one on one. */
+const HOST_SHARE = 1 / 6;
+
 /** Draws faults by chance: all kinds in turn, in an order that changes, so that no kind is missing. */
 export function drawFaults({ seed, runs, kinds = possibleKinds(), trainShare }: DrawOptions): Fault[] {
-  const random = new Random(seed), faults: Fault[] = [];
+  const random = new Random(seed), faults: Fault[] = [], hostShare = impossible("host") ? 0 : HOST_SHARE;
   while (faults.length < runs) {
     const left = [...kinds];
     while (left.length > 0 && faults.length < runs) {
       const [kind] = left.splice(Math.floor(random.uniform() * left.length), 1);
-      faults.push(drawFault(random, kind, { trainShare }));
+      faults.push(drawFault(random, kind, { trainShare, hostShare }));
     }
   }
   return faults;

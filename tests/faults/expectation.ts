@@ -2,7 +2,8 @@ import type { ErrorReport } from "../../launcher/error_report.ts";
 
 /** What must come of a launcher in a run with a fault. */
 export interface Expected {
-  readonly exitCode: number;
+  /** One of these. */
+  readonly exitCodes: readonly number[];
   /** What is wrong about its report; undefined if it wrote none. */
   readonly check: (report: ErrorReport | undefined) => string[];
 }

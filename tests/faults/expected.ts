@@ -1,7 +1,8 @@
 import type { ErrorReport } from "../../launcher/error_report.ts";
 import { type Expected, isAbsent } from "./expectation.ts";
-import { expectedOnHost } from "./expected_on_host.ts";
+import { expectedOnHost, expectedWithoutLauncher } from "./expected_on_host.ts";
 import type { Fault } from "./fault.ts";
+import { hostOf } from "./hosts_of_fault.ts";
 
 type Failure = NonNullable<ErrorReport["failure"]>;
 
@@ -10,13 +11,17 @@ const V8_SIGNALS = ["SIGTRAP", "SIGILL", "SIGABRT"];
 
 /** Says what must come of a launcher in a run with this fault: its exit code, and the true cause in its report. */
 export function expectedOf(fault: Fault, host: number): Expected {
-  const { kind, maxRestarts } = fault;
+  const { kind, maxRestarts, hosts } = fault;
   if (kind === "host") return expectedOnHost(fault, host);
+  if (kind === "launcher" && host !== hostOf(fault)) return expectedWithoutLauncher(fault);
   const { code, check } = FAULTS[kind](fault);
-  if (!check) return { exitCode: code, check: isAbsent };
+  if (!check) return { exitCodes: [code], check: isAbsent };
+  const mayBeHarmless = kind === "connection" && hosts > 1, exitCode = maxRestarts > 0 ? 0 : code;
   return {
-    exitCode: maxRestarts > 0 ? 0 : code,
+    // A connection between hosts is made again. Only what was on its way is lost.
+    exitCodes: mayBeHarmless ? [0, exitCode] : [exitCode],
     check: (report) => {
+      if (mayBeHarmless && !report) return [];
       const failure = report?.earlier[0]?.failure ?? report?.failure;
       return failure ? [...check(failure), ...checkPlace(fault, failure)] : ["no failure is reported"];
     },
@@ -39,7 +44,10 @@ const FAULTS: Record<
       ...(/memory/.test(hint ?? "") ? [] : [`no word about memory: ${hint}`]),
     ],
   }),
-  connection: () => ({ code: 69, check: (failure) => is(failure, "how", "cut off") }),
+  connection: ({ hosts }) => ({
+    code: 69,
+    check: (failure) => hosts > 1 && failure.error?.name === "ConnectionLostError" ? [] : is(failure, "how", "cut off"),
+  }),
   disk: () => ({ code: 1, check: (failure) => threw(failure, /No space left|Free space/) }),
   garbage: () => ({ code: 0 }),
   launcher: () => ({ code: 137 }),
@@ -47,9 +55,11 @@ const FAULTS: Record<
 
 /** Rank, step and operation. */
 function checkPlace(fault: Fault, failure: Failure): string[] {
-  const { kind, place, rank, step } = fault;
+  const { kind, place, rank, step, hosts } = fault;
   // A cut connection has two ends.
-  const problems = kind === "connection" ? [] : is(failure, "rank", rank);
+  const problems = kind === "connection"
+    ? []
+    : [...is(failure, "rank", rank), ...(hosts > 1 ? is(failure, "host", `host${hostOf(fault)}`) : [])];
   if (kind === "disk" || place === "before setup" || place === "after the last step") return problems;
   if (place === "loader worker") return [...problems, ...is(failure, "operation", "loading a batch")];
   const operation = fault.program === "reduce"

@@ -1,20 +1,29 @@
 import { UNAVAILABLE } from "../../runtime/core/exit_codes.ts";
 import { type Expected, isAbsent } from "./expectation.ts";
 import type { Fault } from "./fault.ts";
-import { hostsAtEnd, hostsLeft, isMissed } from "./hosts_of_fault.ts";
+import { hostOf, hostsAtEnd, hostsLeft, isMissed } from "./hosts_of_fault.ts";
 
 /** Says what must come of the launcher of one of several hosts, if one of them is cut off. */
 export function expectedOnHost(fault: Fault, host: number): Expected {
-  if (!isMissed(fault)) return { exitCode: 0, check: isAbsent };
-  const exitCode = hostsAtEnd(fault).includes(host) ? 0 : UNAVAILABLE;
+  if (!isMissed(fault)) return { exitCodes: [0], check: isAbsent };
+  return mustName(blamed(fault, host), hostsAtEnd(fault).includes(host) ? 0 : UNAVAILABLE);
+}
+
+/** Says what must come of the launcher of one of several hosts, if that of another is killed. */
+export function expectedWithoutLauncher(fault: Fault): Expected {
+  return mustName([hostOf(fault)], UNAVAILABLE);
+}
+
+/** A launcher that has to say first that one of these hosts is lost, and no rank is to blame. */
+function mustName(hosts: readonly number[], exitCode: number): Expected {
   return {
-    exitCode,
+    exitCodes: [exitCode],
     check: (report) => {
       if (!report) return ["the lost host is not reported"];
       const first = report.earlier[0] ?? report;
       const { message = "" } = first, node = Number(LOST.exec(message)?.[1] ?? NaN);
       return [
-        ...(blamed(fault, host).includes(node) ? [] : [`what failed first is said to be ${JSON.stringify(message)}`]),
+        ...(hosts.includes(node) ? [] : [`what failed first is said to be ${JSON.stringify(message)}`]),
         ...(first.failure ? [`rank ${first.failure.rank} is blamed: ${first.failure.how}`] : []),
         ...(report.exitCode === exitCode ? [] : [`exit code ${report.exitCode} in the report`]),
         ...(exitCode === 0 || report.category === "infrastructure" ? [] : [`category ${report.category}`]),

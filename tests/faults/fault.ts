@@ -20,6 +20,8 @@ const STRATEGIES = ["ddp", "sharded", "local"] as const;
 const PLACES = [
   ...["before setup", "training step", "hook", "loader worker", "after the last step"] as const,
 ] as const;
+/** Kinds that may strike on two hosts as well. */
+const ON_HOSTS: readonly FaultKind[] = ["throw", "exit", "kill", "stop", "connection", "launcher", "clock"];
 const RETURNS = ["never", "in time", "when it is noticed", "when the others have restarted"] as const;
 
 /** One run with one fault, by chance. */
@@ -59,17 +61,26 @@ export const SAVED_EVERY = 3;
  */
 const LONGEST_SHARE = 1 / 3;
 
+/** Shares of the faults, from 0 to 1. */
+export interface Shares {
+  /** Of those that any program can have, how many come to the Trainer; the rest to a program that starts quickly. */
+  trainShare: number;
+  /** Of those of that program which can strike on several hosts, how many do. */
+  hostShare: number;
+}
+
 /** Draws a fault of this kind. */
-export function drawFault(random: Random, kind: FaultKind, options: { trainShare: number }): Fault {
+export function drawFault(random: Random, kind: FaultKind, options: Shares): Fault {
   const int = (count: number) => Math.floor(random.uniform() * count);
   if (kind === "host") return drawHostFault(random, int);
   const program = random.uniform() < options.trainShare && ["throw", "kill", "exit", "stop"].includes(kind)
     ? "train"
     : "reduce";
-  const worldSize = program === "train" ? 2 : 2 + int(2);
+  const isOnHosts = random.uniform() < options.hostShare && program === "reduce" && ON_HOSTS.includes(kind);
+  const hosts = isOnHosts ? 2 : 1, worldSize = isOnHosts ? 2 + 2 * int(2) : program === "train" ? 2 : 2 + int(2);
   const place = kind !== "throw" ? "training step" : program === "train" ? PLACES[int(5)] : PLACES[[0, 1, 4][int(3)]];
   return {
-    ...{ kind, program, worldSize, place, hosts: 1, minHosts: 1 },
+    ...{ kind, program, worldSize, place, hosts, minHosts: hosts },
     strategy: program === "train" ? STRATEGIES[int(3)] : "ddp",
     // The disk is rank 0's, which writes.
     rank: kind === "disk" ? 0 : int(worldSize),

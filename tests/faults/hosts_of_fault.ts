@@ -1,7 +1,7 @@
 import type { Fault } from "./fault.ts";
 
-/** The host that is cut off: that of the rank which says when. */
-export function cutHost({ rank, hosts, worldSize }: Fault): number {
+/** The host of the fault's rank. Of `host`, the one that is cut off. */
+export function hostOf({ rank, hosts, worldSize }: Fault): number {
   return Math.floor(rank * hosts / worldSize);
 }
 
@@ -12,7 +12,7 @@ export function isMissed({ cut }: Fault): boolean {
 
 /** The hosts that node 0 still reaches while that host is cut off. Node 0 has the store, so the run is theirs. */
 export function hostsLeft(fault: Fault): number[] {
-  return cutHost(fault) === 0 ? [0] : all(fault).filter((host) => host !== cutHost(fault));
+  return hostOf(fault) === 0 ? [0] : all(fault).filter((host) => host !== hostOf(fault));
 }
 
 /** The hosts with which the run must come to its end; none if it fails. */
@@ -27,7 +27,7 @@ export function hostsAtEnd(fault: Fault): number[] {
 /** Whether some launchers wait for a host until the rendezvous' timeout, in vain. */
 export function waitsInVain(fault: Fault): boolean {
   return isMissed(fault) && hostsAtEnd(fault).length < fault.hosts &&
-    (fault.maxRestarts > 0 || cutHost(fault) === 0 && fault.minHosts < fault.hosts && fault.minHosts > 1);
+    (fault.maxRestarts > 0 || hostOf(fault) === 0 && fault.minHosts < fault.hosts && fault.minHosts > 1);
 }
 
 function all({ hosts }: Fault): number[] {

@@ -14,7 +14,8 @@ export interface RunFaultsOptions {
 export async function runFaults(faults: readonly Fault[], options: RunFaultsOptions): Promise<FaultResult[]> {
   const references = new Map<string, Promise<Uint8Array>>();
   const reference = (fault: Fault) => {
-    const alone = undisturbedBy(fault), key = `${alone.program} ${alone.worldSize} ${alone.strategy} ${alone.kind}`;
+    const alone = undisturbedBy(fault),
+      key = `${alone.program} ${alone.worldSize} ${alone.strategy} ${alone.kind} ${alone.hosts}`;
     const known = references.get(key) ?? undisturbed(alone);
     references.set(key, known);
     return known;

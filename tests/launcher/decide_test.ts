@@ -113,6 +113,17 @@ Deno.test("a rank that failed because another did is waited for the other, for a
   assert.deepEqual(all.next(), { do: "finish" });
 });
 
+Deno.test("where all ranks of a host failed because of one on another, its launcher is given a second to tell", () => {
+  const run = new Run(2).exit(0, 1, { isEcho: true }).pass(300).exit(1, 1, { isEcho: true });
+  const isWhole = false, failedElsewhere = true;
+  assert.deepEqual(run.next({ isWhole }), { do: "wait", ms: 700 });
+  const told = run.next({ isWhole, failedElsewhere });
+  assert.deepEqual(told, { do: "terminate", reason: { kind: "elsewhere" } });
+  assert.deepEqual(run.next({ isWhole, failedElsewhere }), { do: "finish" });
+  const untold = new Run(1).exit(0, 1, { isEcho: true }).pass(1_000);
+  assert.deepEqual(untold.next({ isWhole }), { do: "terminate", reason: { kind: "failure", rank: 0 } });
+});
+
 Deno.test("ranks that stopped and saved are no failure", () => {
   const run = new Run(2);
   assert.equal(run.exit(0, 75).next().do, "wait");

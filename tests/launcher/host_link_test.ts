@@ -197,6 +197,32 @@ Deno.test("a store that does not answer means that the host with it is lost", as
   await link[Symbol.asyncDispose]();
 });
 
+Deno.test("node 0, whose machine is so busy that its own store answers late, is not lost", async () => {
+  const { all, store } = links(2, 40);
+  let asked = 0;
+  const late = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (name !== "add") return typeof value === "function" ? value.bind(target) : value;
+      return (key: string, amount: number) => asked++ === 0 ? new Promise(() => {}) : target.add(key, amount);
+    },
+  });
+  const zero = new HostLink({
+    store: late,
+    nodeRank: 0,
+    numNodes: 2,
+    localWorldSize: 2,
+    heartbeatMs: 40,
+    meetMs: 60_000,
+  });
+  const generations = [zero, all[1]].map((link) => link.begin({ generation: 0, nodes: [0, 1] }));
+  // It has shown that it lives after all.
+  await store.wait(["launcher/0/alive/0"], { timeoutMs: 60_000 });
+  const outcomes = await Promise.all(generations.map((one) => one.settle(FINISHED)));
+  assert.deepEqual(outcomes.map(({ exitCode }) => exitCode), [0, 0]);
+  await end([all[1]]);
+});
+
 Deno.test("hosts meet in any order, and those with another number of ranks are told so", async () => {
   const { all } = links(3);
   const meetings = await Promise.all([all[2].meet(0), all[0].meet(0), all[1].meet(0)]);
