@@ -153,13 +153,7 @@ export class HostLink implements AsyncDisposable {
       if (here.length === numNodes || here.length >= this.#minNodes && now - changedAt >= joinMs) break;
       if (now - began >= meetMs) {
         const missing = all(numNodes).filter((node) => !here.some((other) => other.node === node));
-        throw new CommTimeoutError(
-          `the launchers of ${missing.length} of ${numNodes} hosts did not come within ${
-            meetMs / 1000
-          } s: those with node rank ` +
-            `${missing.join(", ")}. Start one on each host, with the same --main-address and --main-port`,
-          { operation: "meet", timeoutMs: meetMs },
-        );
+        throw this.#didNotCome(missing);
       }
       await sleep(LOOK_MS, { clock: this.#clock });
     }
@@ -178,6 +172,25 @@ export class HostLink implements AsyncDisposable {
     };
     await store.set("launcher/generation", new TextEncoder().encode(String(generation)));
     await store.set(`launcher/${generation}/nodes`, toJsonBytes(decision));
+  }
+
+  /** Who has not said that it wants to take part. @throws CommTimeoutError if node 0, with the store, has ended by now */
+  async #missing(generation: number): Promise<number[]> {
+    const { store, numNodes, heartbeatMs } = this.#options;
+    const found = Promise.all(all(numNodes).map((node) => store.get(wishKey(node, generation))));
+    const wishes = await within(found, heartbeatMs, this.#clock);
+    return all(numNodes).filter((node) => wishes[node] === undefined);
+  }
+
+  #didNotCome(missing: readonly number[]): CommTimeoutError {
+    const { numNodes, meetMs } = this.#options;
+    return new CommTimeoutError(
+      `the launchers of ${missing.length} of ${numNodes} hosts did not come within ${
+        meetMs / 1000
+      } s: those with node rank ` +
+        `${missing.join(", ")}. Start one on each host, with the same --main-address and --main-port`,
+      { operation: "meet", timeoutMs: meetMs },
+    );
   }
 
   /** Whether a host may take part. One that may not is told why. */
@@ -226,7 +239,8 @@ export class HostLink implements AsyncDisposable {
         return readDecision(value);
       } catch (error) {
         // Who waits to join a run that goes on may wait long, as long as it goes on.
-        if (!(error instanceof CommTimeoutError) || !isElastic) throw error;
+        if (!(error instanceof CommTimeoutError)) throw error;
+        if (!isElastic) throw this.#didNotCome(await this.#missing(generation));
         await within(store.get("launcher/generation"), meetMs, this.#clock);
       }
     }

@@ -14,6 +14,9 @@ export interface CutOffOptions {
   heartbeatMs: number;
 }
 
+/** What a launcher says after the cut; hosts that come late change who takes part before. */
+const RESTART = /does not answer any more$[^]*^weft: (restart \d+ of|the hosts have changed)/m;
+
 /** Cuts a host off from the others when its rank has come to the step, and lets it come back when the fault says so. Resolves at once if the run ends before. */
 export async function cutOff(fault: Fault, { network, launchers, folder, heartbeatMs }: CutOffOptions): Promise<void> {
   const host = hostOf(fault), { comesBack, share } = fault.cut!;
@@ -40,6 +43,6 @@ export async function cutOff(fault: Fault, { network, launchers, folder, heartbe
     const left = hostsLeft(fault);
     // They go on without it, or wait for it.
     if (left.length >= fault.minHosts) return happens(launchers[0].until(/going on with fewer hosts$/m));
-    return happens(...launchers.map((launcher) => launcher.until(/^weft: (restart \d+ of|the hosts have changed)/m)));
+    return happens(...launchers.map((launcher) => launcher.until(RESTART)));
   }
 }

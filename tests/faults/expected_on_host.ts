@@ -35,7 +35,7 @@ function mustName(hosts: readonly number[], exitCode: number): Expected {
 
 const LOST = /^the host with node rank (\d+) \(host\1, ranks? [\d to]+\) does not answer any more$/;
 /** For one that is lost, or because it could not be met again. */
-const ENDED = /does not answer any more$|did not (answer|come)/;
+const ENDED = /does not answer( any more)?$|did not (answer|come)/;
 
 /** The hosts that one may say are lost. */
 function blamed(fault: Fault, host: number): number[] {

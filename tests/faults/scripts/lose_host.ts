@@ -21,7 +21,7 @@ export async function loseHost(fault: Fault, step: number): Promise<void> {
     return await fileAppears(harm);
   }
   if (RANK !== "0" || step !== Math.min(firstStep + SAVED_EVERY, STEPS - 1)) return;
-  console.log("going on with fewer hosts");
+  if (isHarmed) console.log("going on with fewer hosts");
   const hosts = isHarmed ? hostsAtEnd(fault).length : fault.hosts;
   if (worldSize < hosts * fault.worldSize / fault.hosts) await new Promise(() => setInterval(() => {}, 1_000));
 }
