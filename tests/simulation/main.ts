@@ -33,7 +33,8 @@ for (const name of names) {
   }
   const result = await runSeeds(simulation, {
     ...{ first: Number(values.first), count: Number(values.seeds), worldSize },
-    onDone: (done, failed) => {
+    onDone: (done, failed, { seed, isRight }) => {
+      if (!isRight) console.log(`${name}: seed ${seed} failed`);
       if (done % 1000 === 0) console.log(`${name}: ${done} done, ${failed} failed`);
     },
   });

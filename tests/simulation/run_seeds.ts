@@ -25,7 +25,13 @@ export interface SeedsResult {
 /** Simulates one seed after the other. The same seed gives the same run on every machine. */
 export async function runSeeds(
   simulation: Simulation,
-  options: { first: number; count: number; worldSize?: number; onDone?: (done: number, failed: number) => void },
+  options: {
+    first: number;
+    count: number;
+    worldSize?: number;
+    /** Told after each seed: how many are done, how many of them failed, and whether this one did. */
+    onDone?: (done: number, failed: number, seed: { seed: number; isRight: boolean }) => void;
+  },
 ): Promise<SeedsResult> {
   const { first, count, worldSize, onDone } = options;
   const failed: { seed: number; result: SeedResult }[] = [];
@@ -35,7 +41,7 @@ export async function runSeeds(
     events += result.events;
     virtualMs += result.virtualMs;
     if (result.problems.length > 0) failed.push({ seed: first + i, result });
-    onDone?.(i + 1, failed.length);
+    onDone?.(i + 1, failed.length, { seed: first + i, isRight: result.problems.length === 0 });
   }
   return { seeds: count, events, virtualMs, failed };
 }
