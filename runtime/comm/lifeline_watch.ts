@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { RankFailedError } from "../core/errors.ts";
-import type { GroupWatch } from "./exchange.ts";
+import type { GroupWatch } from "./group_watch.ts";
 import type { LostRank } from "./lifelines.ts";
 
 /** How long a line may be broken until its rank counts as gone: it is made again at once if that can be. */

@@ -14,7 +14,7 @@ export interface Arrival {
  *
  * What it promises: a frame arrives whole or not at all, and unchanged (`isCut` tells of one that is not whole). What it should do,
  * and does as long as a connection lasts: frames from one rank to another arrive once, in the order they were sent. When a connection breaks and is
- * made again, frames may be missing, and {@linkcode Exchange} sees that by their numbers: a repeated one changes nothing, a missing or
+ * made again, frames may be missing, and {@linkcode NumberedFrames} sees that by their numbers: a repeated one changes nothing, a missing or
  * overtaken one ends the collective with ConnectionLostError. Between different ranks there is no order.
  */
 export interface Transport {

@@ -5,7 +5,8 @@ import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { systemClock } from "../core/clock.ts";
 import { hereAsUserCall, keepUserCalls } from "../core/user_call.ts";
-import { Exchange, type ExchangeOptions } from "./exchange.ts";
+import { CollectiveQueue, type CollectiveQueueOptions } from "./collective_queue.ts";
+import type { Exchange } from "./exchange.ts";
 import { MAX_PAYLOAD_BYTES, type Signature } from "./frame.ts";
 import { allGatherInPlace } from "./in_place_all_gather.ts";
 import { reduceInPlace } from "./in_place_reduce.ts";
@@ -41,7 +42,7 @@ const MAX_GATHER_BYTES = 4 * 1024 ** 3;
 const OPENING_STEP = 0;
 
 /** Options of {@linkcode TransportGroup}. */
-export interface TransportGroupOptions extends ExchangeOptions {
+export interface TransportGroupOptions extends CollectiveQueueOptions {
   /** Arrays up to this size are reduced in few steps, longer ones around a ring. Default: 64 KiB; at most 1 MiB. */
   smallBytes?: number;
   /** How large arrays are cut up on their way around the ring. Default: 256 KiB; at most 1 MiB. */
@@ -66,7 +67,7 @@ export interface TransportGroupOptions extends ExchangeOptions {
 export class TransportGroup implements ProcessGroup {
   readonly rank: number;
   readonly worldSize: number;
-  readonly #exchange: Exchange;
+  readonly #queue: CollectiveQueue;
   readonly #smallBytes: number;
   readonly #chunkBytes: number;
   readonly #sharedFromBytes: number;
@@ -107,7 +108,7 @@ export class TransportGroup implements ProcessGroup {
         this.#arrays = new SharedArrays({ place, sharers }, { arena, sharedMemory, fromBytes, gatherFromBytes });
       }
     }
-    this.#exchange = new Exchange(transport, options);
+    this.#queue = new CollectiveQueue(transport, options);
     this.#lifelines = options.lifelines;
     this.#atExit = this.#lifelines && leaveAtExit(this);
     const { clock = systemClock, hostNames = hosts.map((_, host) => `host ${host}`) } = options;
@@ -163,7 +164,7 @@ export class TransportGroup implements ProcessGroup {
       const found = this.#engine || layout && use === "gather" ? undefined : await share();
       if (found) {
         const data = new type(found.buffer, found.offset, length);
-        return { data, isShared: true, [Symbol.dispose]: () => arrays!.drop(found.buffer, exchange.idle) };
+        return { data, isShared: true, [Symbol.dispose]: () => arrays!.drop(found.buffer, this.#queue.idle) };
       }
       await barrier(exchange);
       return { data: new type(new ArrayBuffer(bytes), 0, length), isShared: false, [Symbol.dispose]() {} };
@@ -223,19 +224,19 @@ export class TransportGroup implements ProcessGroup {
   }
 
   async abort(reason: Error): Promise<void> {
-    await this.#exchange.abort(reason);
+    await this.#queue.abort(reason);
     await this.#closeHelpers();
   }
 
   /** Leaves the group. Collectives that still wait reject; what was sent to others still reaches them. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#exchange.close();
+    await this.#queue.close();
     await this.#closeHelpers();
   }
 
   /** Leaves the group because the process ends, with this exit code. Blocks until the others have been told, for two seconds at most. */
   leaveNow(exitCode: number): void {
-    this.#exchange.leaveNow(exitCode);
+    this.#queue.leaveNow(exitCode);
     this.#lifelines?.say({ leaves: true });
     this.#lifelines?.closeNow();
   }
@@ -317,7 +318,7 @@ export class TransportGroup implements ProcessGroup {
       throw new RangeError(`timeoutMs of ${signature.kind} is ${timeoutMs}; give a positive number of milliseconds`);
     }
     // Made here, where the caller is on the stack; put into words only when something goes wrong.
-    return this.#exchange.run(signature, { timeoutMs, signal, call: hereAsUserCall() }, () => body(this.#exchange));
+    return this.#queue.run(signature, { timeoutMs, signal, call: hereAsUserCall() }, body);
   }
 
   #checkRoot(root = 0): number {

@@ -1,4 +1,4 @@
-import type { GroupWatch } from "../comm/exchange.ts";
+import type { GroupWatch } from "../comm/group_watch.ts";
 import { activity, peerFailure } from "../core/activity.ts";
 import type { ActivityPage } from "../core/activity_page.ts";
 import { RankFailedError } from "../core/errors.ts";
