@@ -1,7 +1,7 @@
-import { allReduceSmall, barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes, ring } from "./algorithms.ts";
+import { barrier, broadcastBytes, broadcastUnknown, bytesOf, gatherBytes } from "./algorithms.ts";
 import { measureHosts } from "./between_hosts.ts";
 import { checkData, checkNumbers, checkOp, checkUse } from "./check_data.ts";
-import { hierarchicalAllReduce, TrafficMeter } from "./hierarchical_reduce.ts";
+import { TrafficMeter } from "./hierarchical_reduce.ts";
 import { type HostLayout, hostLayout } from "./host_layout.ts";
 import { systemClock } from "../core/clock.ts";
 import { hereAsUserCall, keepUserCalls } from "../core/user_call.ts";
@@ -9,7 +9,6 @@ import { CollectiveQueue, type CollectiveQueueOptions } from "./collective_queue
 import type { Exchange } from "./exchange.ts";
 import { MAX_PAYLOAD_BYTES, type Signature } from "./frame.ts";
 import { allGatherInPlace } from "./in_place_all_gather.ts";
-import { reduceInPlace } from "./in_place_reduce.ts";
 import { decodeObject, encodeObject, MAX_OBJECT_BYTES } from "./object_codec.ts";
 import {
   type BetweenHosts,
@@ -18,7 +17,6 @@ import {
   type NumberArray,
   type NumberArrayType,
   type ProcessGroup,
-  type ReduceOp,
   type ReduceOptions,
   type RootOptions,
   segmentOf,
@@ -27,26 +25,20 @@ import {
 } from "./process_group.ts";
 import { leaveAtExit } from "./leave_at_exit.ts";
 import type { Lifelines } from "./lifelines.ts";
-import type { ReduceEngine, StartReduceEngine } from "./reduce_engine.ts";
+import type { StartReduceEngine } from "./reduce_engine.ts";
+import { Reductions, type ReductionSizes } from "./reductions.ts";
 import { SharedArena } from "./shared_arena.ts";
-import { SharedArrays, type SharedPlace } from "./shared_arrays.ts";
+import { SharedArrays } from "./shared_arrays.ts";
 import type { SharedMemory } from "./shared_memory.ts";
 import { canShare, shareOnHosts } from "./share_on_hosts.ts";
-import { sharedReduce } from "./shared_reduce.ts";
 import type { WaitOptions } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
 /** The most bytes of one rank that all-gather takes. */
 const MAX_GATHER_BYTES = 4 * 1024 ** 3;
-/** The first step of the barrier that lets an engine begin. */
-const OPENING_STEP = 0;
 
 /** Options of {@linkcode TransportGroup}. */
-export interface TransportGroupOptions extends CollectiveQueueOptions {
-  /** Arrays up to this size are reduced in few steps, longer ones around a ring. Default: 64 KiB; at most 1 MiB. */
-  smallBytes?: number;
-  /** How large arrays are cut up on their way around the ring. Default: 256 KiB; at most 1 MiB. */
-  chunkBytes?: number;
+export interface TransportGroupOptions extends CollectiveQueueOptions, ReductionSizes {
   /** The ranks of each host, by host. Default: all ranks are on one. */
   hosts?: readonly (readonly number[])[];
   /** What they are called. Default: `host 0` and so on. */
@@ -55,8 +47,6 @@ export interface TransportGroupOptions extends CollectiveQueueOptions {
   sharedMemory?: SharedMemory;
   /** By which ranks notice that this one is gone, or leaves with its process. Owned from now on. Default: a launcher tells them. */
   lifelines?: Lifelines;
-  /** Arrays of more bytes than this are reduced in shared memory. Default: 16 KiB. */
-  sharedFromBytes?: number;
   /** Arrays up to this size are reduced in shared memory by every rank as a whole, longer ones in chunks. Default: 4 MiB divided by the ranks, at most 1 MiB. */
   sharedWholeBytes?: number;
   /** The bytes of such a chunk. Default: 4 MiB divided by the ranks. */
@@ -68,17 +58,13 @@ export class TransportGroup implements ProcessGroup {
   readonly rank: number;
   readonly worldSize: number;
   readonly #queue: CollectiveQueue;
-  readonly #smallBytes: number;
-  readonly #chunkBytes: number;
-  readonly #sharedFromBytes: number;
+  readonly #reductions: Reductions;
   readonly #layout: HostLayout | undefined;
-  readonly #traffic: TrafficMeter;
   readonly betweenHosts: BetweenHosts | undefined;
   readonly #arena: SharedArena | undefined;
   readonly #arrays: SharedArrays | undefined;
   readonly #lifelines: TransportGroupOptions["lifelines"];
   readonly #atExit: Disposable | undefined;
-  #engine: ReduceEngine | undefined;
   #isHelped = true;
 
   /** @param transport owned from now on */
@@ -86,10 +72,9 @@ export class TransportGroup implements ProcessGroup {
     this.rank = transport.rank;
     this.worldSize = transport.worldSize;
     if (this.worldSize > 1) keepUserCalls();
-    this.#smallBytes = Math.min(options.smallBytes ?? 64 * 1024, MAX_PAYLOAD_BYTES);
-    this.#chunkBytes = Math.min(options.chunkBytes ?? 256 * 1024, MAX_PAYLOAD_BYTES);
-    const { hosts = [], sharedMemory, sharedFromBytes: gatherFromBytes = 16 * 1024 } = options;
-    this.#sharedFromBytes = gatherFromBytes;
+    const { clock = systemClock, hosts = [], hostNames = hosts.map((_, host) => `host ${host}`), sharedMemory } =
+      options;
+    const now = () => clock.now(), traffic = new TrafficMeter(now);
     this.#layout = hosts.length > 1 ? hostLayout(hosts, transport) : undefined;
     const sharers = this.#layout?.near.length ?? this.worldSize;
     if (sharedMemory && sharers > 1) {
@@ -101,21 +86,21 @@ export class TransportGroup implements ProcessGroup {
         wholeBytes: this.#layout ? 0 : options.sharedWholeBytes ?? Math.min(1 << 20, share),
         chunkBytes: options.sharedChunkBytes ?? share,
       });
-      if (canShare(this.#layout)) {
-        const place = this.#layout?.near.indexOf(this.rank) ?? this.rank, arena = this.#arena;
-        // Measured on 2 and 4 ranks of one host: up to here copies take less time than a second turn.
-        const fromBytes = this.#layout ? this.#smallBytes : arena.wholeBytes / 2;
-        this.#arrays = new SharedArrays({ place, sharers }, { arena, sharedMemory, fromBytes, gatherFromBytes });
-      }
     }
+    const reductions = new Reductions({ layout: this.#layout, arena: this.#arena, traffic }, options);
+    if (sharedMemory && this.#arena && canShare(this.#layout)) {
+      const place = this.#layout?.near.indexOf(this.rank) ?? this.rank, arena = this.#arena;
+      // Measured on 2 and 4 ranks of one host: up to here copies take less time than a second turn.
+      const fromBytes = this.#layout ? reductions.smallBytes : arena.wholeBytes / 2;
+      const gatherFromBytes = reductions.sharedFromBytes;
+      this.#arrays = new SharedArrays({ place, sharers }, { arena, sharedMemory, fromBytes, gatherFromBytes });
+    }
+    this.#reductions = reductions;
     this.#queue = new CollectiveQueue(transport, options);
     this.#lifelines = options.lifelines;
     this.#atExit = this.#lifelines && leaveAtExit(this);
-    const { clock = systemClock, hostNames = hosts.map((_, host) => `host ${host}`) } = options;
-    const now = () => clock.now();
-    this.#traffic = new TrafficMeter(now);
     this.betweenHosts = this.#layout && {
-      traffic: this.#traffic,
+      traffic,
       measure: (bytes) => {
         const share = Math.ceil(bytes / this.#layout!.carriers);
         const load = new Uint8Array(Math.min(Math.max(1, share), MAX_PAYLOAD_BYTES));
@@ -132,7 +117,7 @@ export class TransportGroup implements ProcessGroup {
    */
   async startEngine(start: StartReduceEngine): Promise<void> {
     try {
-      this.#engine = await start(this);
+      this.#reductions.engine = await start(this);
     } catch (error) {
       await this.abort(error as Error);
       throw error;
@@ -161,7 +146,7 @@ export class TransportGroup implements ProcessGroup {
       const bytes = length * empty.BYTES_PER_ELEMENT, layout = this.#layout, arrays = this.#arrays;
       const share = () =>
         layout ? shareOnHosts(exchange, { layout, arrays, bytes }) : arrays?.make(exchange, bytes, use);
-      const found = this.#engine || layout && use === "gather" ? undefined : await share();
+      const found = this.#reductions.engine || layout && use === "gather" ? undefined : await share();
       if (found) {
         const data = new type(found.buffer, found.offset, length);
         return { data, isShared: true, [Symbol.dispose]: () => arrays!.drop(found.buffer, this.#queue.idle) };
@@ -253,8 +238,8 @@ export class TransportGroup implements ProcessGroup {
     this.#atExit?.[Symbol.dispose]();
     this.#arena?.close();
     this.#arrays?.close();
-    this.#engine?.close();
-    this.#engine = undefined;
+    this.#reductions.engine?.close();
+    this.#reductions.engine = undefined;
     this.#lifelines?.say({ leaves: true });
     await this.#lifelines?.[Symbol.asyncDispose]();
   }
@@ -284,32 +269,9 @@ export class TransportGroup implements ProcessGroup {
     const place = this.#arrays?.placeOf(data), { purpose } = options;
     const signature: Signature = { kind, dtype, op, root: place?.number ?? 0, count: data.length, purpose };
     return this.#run(signature, options, async (exchange) => {
-      await this.#reduceOver(exchange, data, { op, gather, place });
+      await this.#reductions.reduce(exchange, data, { op, gather, place });
       return options.resultOf();
     });
-  }
-
-  async #reduceOver(
-    exchange: Exchange,
-    data: NumberArray,
-    options: { op: ReduceOp; gather: boolean; place: SharedPlace | undefined },
-  ): Promise<void> {
-    const { op, gather, place } = options, layout = this.#layout, arena = this.#arena, engine = this.#engine;
-    const size = data.byteLength, smallBytes = this.#smallBytes, chunkBytes = this.#chunkBytes;
-    if (engine && size > 0 && engine.takes(data)) {
-      // All are there and agree, so that the engine, which could not say who is missing, waits for nobody.
-      await barrier(exchange, OPENING_STEP);
-      await exchange.during(engine.allReduce(data, op), (reason) => engine.cancel(reason));
-      // A rank that has its result and leaves must not take with it what another still reads.
-      await barrier(exchange);
-    } else if (layout && (gather || !layout.isFlat)) {
-      const traffic = this.#traffic;
-      await hierarchicalAllReduce(exchange, data, { op, layout, arena, place, smallBytes, chunkBytes, traffic });
-    } else if (place) await reduceInPlace(exchange, place, { data, op, gather });
-    else if (arena && size > this.#sharedFromBytes && await arena.prepare(exchange, size)) {
-      await sharedReduce(exchange, arena, { data, op, gather });
-    } else if (size <= smallBytes) await allReduceSmall(exchange, data, op);
-    else await ring(exchange, data, { op, chunkBytes, gather });
   }
 
   #run<T>(signature: Signature, options: WaitOptions, body: (exchange: Exchange) => Promise<T>): Promise<T> {
