@@ -1,7 +1,8 @@
 import { isLoopback } from "../core/loopback.ts";
 import type { CurveKeys } from "./curve_keys.ts";
 import { tcpEndpoint } from "./endpoint.ts";
-import type { Context, Socket, SocketOptions, SocketType } from "./zmq.ts";
+import type { Context } from "./zmq_context.ts";
+import type { Socket, SocketOptions, SocketType } from "./zmq_socket.ts";
 
 /** The longest path of a socket file that every system takes. */
 const MAX_PATH = 100;

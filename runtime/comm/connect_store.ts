@@ -8,7 +8,8 @@ import { checkKey, checkKeys, checkValue, MAX_VALUE_BYTES } from "./store_state.
 import type { Store, WaitOptions } from "./store.ts";
 import { STORE_VERSION, StoreOp, StoreReader, StoreStatus, StoreWriter } from "./store_wire.ts";
 import { Waiter } from "./waiter.ts";
-import { Context, type Socket, SocketType } from "./zmq.ts";
+import { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** Options of {@linkcode connectStore}. */
 export interface ConnectStoreOptions extends WaitOptions {

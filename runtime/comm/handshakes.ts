@@ -1,4 +1,5 @@
-import { type Context, type Socket, SocketType } from "./zmq.ts";
+import type { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** libzmq's numbers of what may become of a handshake. */
 const HUNG_UP = 0x0800, SUCCEEDED = 0x1000, PROTOCOL = 0x2000;

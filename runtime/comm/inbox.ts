@@ -1,6 +1,7 @@
 import { bindEndpoints, type BindOptions, type Endpoints } from "./bind_endpoints.ts";
 import type { Transport } from "./transport.ts";
-import { Context, type Socket, SocketType } from "./zmq.ts";
+import { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 import { INBOX_OPTIONS, ZmqTransport, type ZmqTransportOptions } from "./zmq_transport.ts";
 
 /** Where a rank is reached, before it is connected with the others. */

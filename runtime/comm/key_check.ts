@@ -1,5 +1,6 @@
 import { Handshakes } from "./handshakes.ts";
-import { type Context, type Socket, SocketType } from "./zmq.ts";
+import type { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** Options of {@linkcode KeyCheck}. */
 export interface KeyCheckOptions {

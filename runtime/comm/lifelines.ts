@@ -6,7 +6,8 @@ import { type LastWords, parseLastWords } from "./rank_messages.ts";
 import { RENDEZVOUS_TIMEOUT_MS } from "./memory_store.ts";
 import type { WaitOptions } from "./store.ts";
 import { Waiter } from "./waiter.ts";
-import { Context, type Socket, SocketType } from "./zmq.ts";
+import { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** What a rank says on its line is short. */
 const MAX_WORDS_BYTES = 8192;

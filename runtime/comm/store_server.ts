@@ -7,7 +7,8 @@ import { listeningEndpoint } from "./endpoint.ts";
 import { Handshakes } from "./handshakes.ts";
 import { ERRNO, ZmqError } from "./libzmq.ts";
 import { Waiter } from "./waiter.ts";
-import { Context, type Socket, SocketType } from "./zmq.ts";
+import { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** Options of {@linkcode StoreServer.listen}. */
 export interface StoreServerOptions {

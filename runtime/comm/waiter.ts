@@ -1,5 +1,6 @@
 import { type Libzmq, libzmq } from "./libzmq.ts";
-import { type Context, type Socket, SocketType } from "./zmq.ts";
+import type { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 const ITEM_BYTES = WINDOWS ? 24 : 16;

@@ -3,7 +3,8 @@ import type { CurveKeys } from "./curve_keys.ts";
 import { Head, HEAD_BYTES, MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { Arrival, Transport } from "./transport.ts";
 import { Waiter } from "./waiter.ts";
-import { Context, type Socket, SocketType } from "./zmq.ts";
+import { Context } from "./zmq_context.ts";
+import { type Socket, SocketType } from "./zmq_socket.ts";
 
 /** Options of {@linkcode ZmqTransport}. */
 export interface ZmqTransportOptions {

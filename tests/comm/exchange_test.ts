@@ -4,7 +4,7 @@ import { openInbox } from "../../runtime/comm/inbox.ts";
 import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
 import type { ProcessGroup } from "../../runtime/comm/process_group.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
-import { SocketType } from "../../runtime/comm/zmq.ts";
+import { SocketType } from "../../runtime/comm/zmq_socket.ts";
 import { ZmqTransport } from "../../runtime/comm/zmq_transport.ts";
 import { CollectiveMismatchError, CommTimeoutError, RankFailedError } from "../../runtime/core/errors.ts";
 

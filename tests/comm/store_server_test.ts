@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { connectStore } from "../../runtime/comm/connect_store.ts";
 import { StoreServer } from "../../runtime/comm/store_server.ts";
-import { Context, SocketType } from "../../runtime/comm/zmq.ts";
+import { Context } from "../../runtime/comm/zmq_context.ts";
+import { SocketType } from "../../runtime/comm/zmq_socket.ts";
 import { CommTimeoutError } from "../../runtime/core/errors.ts";
 import { RunKey } from "../../runtime/core/run_key.ts";
 import { storeSuite } from "./store_suite.ts";

@@ -3,7 +3,8 @@ import { libzmq } from "../../runtime/comm/libzmq.ts";
 import { bundledLibzmq, chooseBuild, setLibzmqPath } from "../../runtime/comm/libzmq_library.ts";
 import { StoreServer } from "../../runtime/comm/store_server.ts";
 import { Waiter } from "../../runtime/comm/waiter.ts";
-import { Context, SocketType } from "../../runtime/comm/zmq.ts";
+import { Context } from "../../runtime/comm/zmq_context.ts";
+import { SocketType } from "../../runtime/comm/zmq_socket.ts";
 
 Deno.test("a library that is not there is an error that says what to do", async () => {
   try {

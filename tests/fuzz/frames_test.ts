@@ -8,7 +8,8 @@ import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
 import { StoreServer } from "../../runtime/comm/store_server.ts";
 import { STORE_VERSION, StoreOp, StoreWriter } from "../../runtime/comm/store_wire.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
-import { Context, SocketType } from "../../runtime/comm/zmq.ts";
+import { Context } from "../../runtime/comm/zmq_context.ts";
+import { SocketType } from "../../runtime/comm/zmq_socket.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 
 const request = fc.tuple(

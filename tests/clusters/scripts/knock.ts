@@ -1,5 +1,6 @@
 /** `knock.ts ADDRESS PORT…`: says to each port what a stranger might, and waits until he is hung up on. Prints how often that was. */
-import { Context, SocketType } from "../../../runtime/comm/zmq.ts";
+import { Context } from "../../../runtime/comm/zmq_context.ts";
+import { SocketType } from "../../../runtime/comm/zmq_socket.ts";
 import { curveKeys } from "../../../runtime/comm/curve_keys.ts";
 import { STORE_VERSION, StoreOp, StoreWriter } from "../../../runtime/comm/store_wire.ts";
 import { RunKey } from "../../../runtime/core/run_key.ts";

@@ -1,6 +1,7 @@
 /** Does the harm of a fault, if it is this rank's turn. */
 import { processEnvironment } from "../../../runtime/environments/process_environment.ts";
-import { Context, SocketType } from "../../../runtime/comm/zmq.ts";
+import { Context } from "../../../runtime/comm/zmq_context.ts";
+import { SocketType } from "../../../runtime/comm/zmq_socket.ts";
 import type { Fault } from "../fault.ts";
 import { loseHost } from "./lose_host.ts";
 
