@@ -37,7 +37,12 @@ export class Relay implements AsyncDisposable {
         client.close();
         continue;
       }
-      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+      // Who was hung up on comes again, also when the target has gone.
+      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target }).catch(() => undefined);
+      if (!server) {
+        client.close();
+        continue;
+      }
       this.#open.add(client).add(server);
       this.#pumps.push(this.#pass(client, server), this.#pass(server, client).then(() => this.#hungUp.resolve()));
     }

@@ -46,7 +46,7 @@ const PAIRS: readonly (readonly [string, string, string, string])[] = [
   ["nested", "allReduce (mean) of 1 float64", "objects", "allGatherObjects"],
   ["backward", "allReduce (mean) of 25 float32 for the gradients", "barrier", "barrier"],
   ["gather", "allGatherObjects for fabric.allGather", "closure", "allReduce (mean) of 25 float32 for the gradients"],
-  ["step", "allGather of 12 float32 for the optimizer's step", "barrier", "barrier"],
+  ["step", "sharedArray (to gather) of 12 float32 for the optimizer's step", "barrier", "barrier"],
   ["save", "broadcastObject (root 0) for fabric.save", "first", "allGatherObjects for fabric.rankZeroFirst"],
   ["setup", "broadcastObject (root 0) for fabric.setup", "two", "allReduce (mean) of 2 float32"],
   // Of one kind, for different things.
