@@ -16,7 +16,7 @@ Deno.test({
       `${RUNS} faults by seed ${seed} (again: deno task test:faults --runs ${RUNS} --seed ${seed} --train 0.15)`,
     );
     const faults = drawFaults({ seed, runs: RUNS, trainShare: 0.15 });
-    const results = await runFaults(faults, { concurrency: 2 });
+    const results = await runFaults(faults, { concurrency: 3 });
     console.log(faultTable(results));
     const wrong = results.flatMap(({ fault, problems, output }) =>
       problems.length === 0 ? [] : [`${JSON.stringify(fault)}: ${problems.join("; ")}\n${output}`]
