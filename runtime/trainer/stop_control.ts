@@ -94,17 +94,22 @@ export class StopControl {
   }
 
   async #ask(): Promise<void> {
-    const ranks = await this.#fabric.allGatherObjects({
+    const mine = {
       stop: this.shouldStop,
       signal: this.#signal ?? null,
       preempted: this.#preempted,
       validate: this.#wantsValidation,
-    }, { purpose: "whether the Trainer stops" });
+    };
     this.#wantsValidation = false;
+    const ranks = await this.#fabric.allGatherObjects(mine, { purpose: "whether the Trainer stops" });
     this.#agreedValidation ||= ranks.some(({ validate }) => validate);
-    this.shouldStop = this.#agreedStop = ranks.some(({ stop }) => stop);
+    this.#agreedStop = ranks.some(({ stop }) => stop);
+    // What has come in the meantime is kept for the next time.
+    this.shouldStop = this.#agreedStop || this.shouldStop && !mine.stop;
+    const told = ranks.find(({ signal }) => signal !== null)?.signal;
+    this.#agreedInterrupt = told !== undefined;
+    if (!told) return;
+    this.#signal = told;
     this.#preempted = ranks.some(({ preempted }) => preempted);
-    this.#signal = ranks.find(({ signal }) => signal !== null)?.signal ?? undefined;
-    this.#agreedInterrupt = this.#signal !== undefined;
   }
 }
