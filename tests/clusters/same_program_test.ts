@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RunKey } from "../../runtime/core/run_key.ts";
 import { programDifference } from "../../runtime/fabric/same_program.ts";
+import { useProjectPackages } from "../project_packages.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { Network, noNetwork } from "./network.ts";
 
@@ -10,6 +11,7 @@ if (reason) console.log(`skipped: ranks without a launcher that compare their sc
 /** Runs a rank on each of two hosts, with the scripts of these sources in folders of their own; returns how they ended. */
 async function meetWith(sources: readonly [name: string, text: string][]) {
   return await inTemporaryFolder(async (folder) => {
+    await useProjectPackages(folder);
     await using network = await Network.start(2);
     const key = RunKey.random().toText();
     return await Promise.all(sources.map(async ([name, text], rank) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { RunKey } from "../../runtime/core/run_key.ts";
+import { useProjectPackages } from "../project_packages.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { Network, noNetwork } from "./network.ts";
 import { preempt } from "./preempt.ts";
@@ -46,6 +47,7 @@ Deno.test({
     await t.step(
       "the batch script of docs/slurm.md for several nodes runs as it is written, and its key is gone afterwards",
       inFolder(async (cwd) => {
+        await useProjectPackages(cwd);
         await Deno.writeTextFile(`${cwd}/job.sh`, SCRIPT);
         await Deno.writeTextFile(
           `${cwd}/train.ts`,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { useProjectPackages } from "../project_packages.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -47,6 +48,7 @@ async function deno(args: string[], cwd: string): Promise<string> {
 
 Deno.test("each piece of TypeScript in the README and the docs is of the right types", () =>
   inTemporaryFolder(async (folder) => {
+    await useProjectPackages(folder);
     const docs = await Array.fromAsync(Deno.readDir(new URL("docs/", root)), ({ name }) => `docs/${name}`);
     const files: string[] = [];
     for (const document of ["README.md", ...docs.filter((name) => name.endsWith(".md"))]) {
@@ -56,13 +58,14 @@ Deno.test("each piece of TypeScript in the README and the docs is of the right t
       }
     }
     assert.ok(files.length >= 10, `only ${files} found`);
-    await deno(["check", "--no-config", ...files], folder);
+    await deno(["check", ...files], folder);
   }));
 
 const WRITES = { Fabric: "model.safetensors", Trainer: "lightning_logs/version_0/metrics.csv" };
 for (const [index, name] of (["Fabric", "Trainer"] as const).entries()) {
   Deno.test(`the README's program with ${name} trains on two ranks as it stands`, () =>
     inTemporaryFolder(async (folder) => {
+      await useProjectPackages(folder);
       const program = (await programsOf("README.md"))[index];
       assert.match(program, new RegExp(`new ${name}\\(`));
       // One epoch shows that it works.
