@@ -122,7 +122,7 @@ export class TensorflowBinding implements Disposable {
 
   /**
    * As `execute`, but TensorFlow runs it on a thread of its own, after all that was given to it in this way before. Blocks while two are
-   * not done. An op that fails makes whoever reads its outputs throw, and the next call of this method.
+   * not done. An op that fails makes whoever reads its outputs throw, and the first call of this method after that was noted.
    */
   executeLater(name: string, call: HandleCall): Deno.PointerValue[] {
     return (this.#later ??= new Later(this.#api, this.status, this.context)).execute(name, call);
