@@ -5,6 +5,8 @@ export class Relay implements AsyncDisposable {
   #refusals: number;
   readonly #open = new Set<Deno.TcpConn>();
   readonly #pumps: Promise<void>[] = [];
+  readonly #accepting: Promise<void>;
+  #isClosed = false;
   #hungUp = Promise.withResolvers<void>();
   #bytes: Uint8Array[] = [];
 
@@ -12,7 +14,7 @@ export class Relay implements AsyncDisposable {
   constructor(target: number, options: { refusals?: number } = {}) {
     this.#target = target;
     this.#refusals = options.refusals ?? 0;
-    this.#pumps.push(this.#accept());
+    this.#accepting = this.#accept();
   }
 
   get port(): number {
@@ -39,8 +41,9 @@ export class Relay implements AsyncDisposable {
       }
       // Who was hung up on comes again, also when the target has gone.
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target }).catch(() => undefined);
-      if (!server) {
+      if (!server || this.#isClosed) {
         client.close();
+        server?.close();
         continue;
       }
       this.#open.add(client).add(server);
@@ -68,7 +71,9 @@ export class Relay implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     this.#listener.close();
+    await this.#accepting;
     for (const one of this.#open) {
       try {
         one.close();
