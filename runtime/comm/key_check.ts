@@ -41,9 +41,10 @@ export class KeyCheck {
   /** Why the server will never answer, in words that follow what it is called; undefined as long as it may. */
   look(): string | undefined {
     const { hasKey } = this.#options;
+    let hasJustHeard = false;
     for (const end of this.#knocking.ended()) {
       if (end !== "mismatch") continue;
-      this.#wantsKey = true;
+      this.#wantsKey = hasJustHeard = true;
       this.#stopKnocking();
     }
     for (const end of this.#own.ended()) {
@@ -52,7 +53,8 @@ export class KeyCheck {
       if (end === "mismatch") {
         return hasKey ? "takes no key: it is another run's" : "takes nobody without the run's key";
       }
-      if (end === "hung up" && hasKey) {
+      // What the socket tells of by now may have been before the knocker was told.
+      if (end === "hung up" && hasKey && !hasJustHeard) {
         if (this.#wantsKey) return "refuses this key: it is not the one of the run that is there";
         this.#knock();
       }
