@@ -26,12 +26,12 @@ export async function hostFacts(
 
 /** How another host's facts differ from this one's, in words; undefined if they do not. */
 export function differenceOf(mine: HostFacts, theirs: HostFacts): string | undefined {
-  const names = [...new Set([...Object.keys(mine), ...Object.keys(theirs)])].filter((name) =>
-    mine[name] !== theirs[name]
-  );
+  // What another host calls "valueOf" is not what every object has by that name.
+  const [here, there] = [mine, theirs].map((facts) => new Map(Object.entries(facts)));
+  const names = [...new Set([...here.keys(), ...there.keys()])].filter((name) => here.get(name) !== there.get(name));
   if (names.length === 0) return undefined;
   const listed = names.slice(0, LISTED).map((name) =>
-    `${name} (${shown(theirs[name])} there, ${shown(mine[name])} here)`
+    `${name} (${shown(there.get(name))} there, ${shown(here.get(name))} here)`
   );
   return [...listed, ...names.length > LISTED ? [`and ${names.length - LISTED} more`] : []].join(", ");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { differenceOf } from "../../launcher/host_facts.ts";
 import { HostLink } from "../../launcher/host_link.ts";
 import { toJsonBytes } from "../../launcher/json_bytes.ts";
 import type { FailureCause, Outcome } from "../../launcher/outcome.ts";
@@ -320,4 +321,8 @@ Deno.test("a stop on one host is a stop on all, whatever the ranks that were tol
     assert.deepEqual([exitCode, category, cause], [143, "stopped", undefined]);
   }
   await end(all);
+});
+
+Deno.test("a fact with the name of something that every object has is like any other", () => {
+  assert.equal(differenceOf({}, { valueOf: "x" }), 'valueOf ("x" there, none here)');
 });
