@@ -8,7 +8,7 @@ import { toJsonBytes } from "./json_bytes.ts";
 import { type Outcome, stuckOutcome } from "./outcome.ts";
 import type { Observation } from "./rank_watch.ts";
 import { type FoundStuck, SharedWatch } from "./shared_watch.ts";
-import { within } from "./within.ts";
+import { unlessAborted, within } from "./within.ts";
 import { type Ended, worstOf } from "./worst_of.ts";
 
 /** Options of {@linkcode GenerationLink}. */
@@ -231,11 +231,10 @@ export class GenerationLink {
   /** Looks after ranks that stand still, together with the other launchers. */
   async #watchRanks(hear: (told: Told) => void): Promise<void> {
     const { node, clock } = this.#options, { signal } = this.#ending;
-    const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     while (!signal.aborted && this.#told === undefined) {
       try {
         // A store that is out of reach must not keep the generation from ending.
-        const found = await Promise.race([this.#look(), ended]);
+        const found = await unlessAborted(this.#look(), signal);
         if (found && this.#told === undefined) {
           const stuck = { ...found, host: this.#hostOf(found.rank) };
           const told = { node, message: `rank ${found.rank} ${howOf({ ...found, exitCode: 0 })}`, stuck };

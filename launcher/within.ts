@@ -22,3 +22,14 @@ export async function within<T>(request: Promise<T>, timeoutMs: number, clock: C
     cancelTimer();
   }
 }
+
+/** What a request comes to, or undefined as soon as `signal` is aborted. At a signal that lives on it leaves nothing, however often it is called. */
+export async function unlessAborted<T>(request: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const aborted = Promise.withResolvers<undefined>(), abort = () => aborted.resolve(undefined);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([request, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
