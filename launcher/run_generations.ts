@@ -45,7 +45,7 @@ export interface GenerationsResult {
 export async function runGenerations(options: GenerationsOptions): Promise<GenerationsResult> {
   const { nodeRank, maxRestarts, restartDelayMs, signals, say } = options;
   const earlier: FailedGeneration[] = [];
-  let before: FailureCause | undefined, link: HostLink | undefined, isConnected = false, hasRun = false;
+  let before: FailureCause | undefined, link: HostLink | undefined, isConnected = false;
   let result: GenerationResult = { exitCode: 0, category: "finished", failure: undefined, ranks: [], report: () => "" };
   for (let restarts = 0, next = options.firstGeneration;;) {
     let meeting: Meeting = { generation: next, nodes: [nodeRank] };
@@ -55,7 +55,7 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       meeting = await link?.meet(next, signals.ending) ?? meeting;
     } catch (error) {
       if (signals.first) return endBy(signals.first, { restarts, generation: next });
-      if (!hasRun || !(error instanceof CommTimeoutError)) throw error;
+      if (next === options.firstGeneration || !(error instanceof CommTimeoutError)) throw error;
       // What failed before is still to be reported.
       say(`weft: ${error.message}`);
       const outcome = { exitCode: UNAVAILABLE, category: "infrastructure", cause: undefined } as const;
@@ -71,7 +71,6 @@ export async function runGenerations(options: GenerationsOptions): Promise<Gener
       onFailure: ({ message }) => void shared?.tell(message),
       onLook: (ranks) => shared?.observe(ranks),
     });
-    hasRun = true;
     let isRegrouping = false, lost: string | undefined;
     if (shared) {
       const { reason } = result;
