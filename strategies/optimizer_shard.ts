@@ -28,6 +28,10 @@ export class OptimizerShard implements OptimizerSynchronizer {
   readonly #room: SharedRoom;
   /** The parameters in the optimizer's order, with their names and owners. */
   readonly #parameters: readonly { name: string; variable: tf.Variable; owner: number }[];
+  /** What is shared at a time, by owner. */
+  readonly #pieces: readonly (readonly (readonly tf.Variable[])[])[];
+  /** The numbers of the largest. */
+  readonly #most: number;
 
   private constructor(group: ProcessGroup, optimizer: GradientOptimizer, named: ReadonlyMap<string, tf.Variable>) {
     const names = new Map([...named].map(([name, variable]) => [variable, name]));
@@ -37,6 +41,12 @@ export class OptimizerShard implements OptimizerSynchronizer {
     this.#room = new SharedRoom(group, { purpose, use: "gather" });
     this.#parameters = variables.map((variable, i) => ({ name: names.get(variable)!, variable, owner: owners[i] }));
     optimizer.updateOnly(this.#ownedBy(group.rank));
+    // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
+    this.#pieces = Array.from(
+      { length: group.worldSize },
+      (_, rank) => chunks(this.#ownedBy(rank), ({ size }) => size * 4),
+    );
+    this.#most = Math.max(...this.#pieces.flat().map(lengthOf));
   }
 
   /** Spreads the state of an optimizer that has none yet. @throws Error if it cannot be, or if the ranks gave it different parameters */
@@ -52,17 +62,10 @@ export class OptimizerShard implements OptimizerSynchronizer {
   }
 
   async afterStep(): Promise<void> {
-    const { worldSize } = this.#group;
-    if (worldSize === 1) return;
-    // Cut by sizes alone, so that ranks that disagree about gradients still meet in as many rounds.
-    const owned = Array.from(
-      { length: worldSize },
-      (_, rank) => chunks(this.#ownedBy(rank), ({ size }) => size * 4),
-    );
-    const most = Math.max(...owned.flat().map(lengthOf));
-    const rounds = Math.max(...owned.map(({ length }) => length));
+    if (this.#group.worldSize === 1) return;
+    const rounds = Math.max(...this.#pieces.map(({ length }) => length));
     for (let round = 0; round < rounds; round++) {
-      await this.#share(owned.map((pieces) => updatedOf(pieces[round] ?? [])), most);
+      await this.#share(this.#pieces.map((pieces) => updatedOf(pieces[round] ?? [])));
     }
   }
 
@@ -92,15 +95,12 @@ export class OptimizerShard implements OptimizerSynchronizer {
     return this.#parameters.filter(({ owner }) => owner === rank).map(({ variable }) => variable);
   }
 
-  /**
-   * Every rank gets what the owners updated.
-   * @param updated by owner. @param most numbers of an owner that are ever shared at a time
-   */
-  #share(updated: readonly (readonly tf.Variable[])[], most: number): Promise<void> {
+  /** Every rank gets what the owners updated. @param updated by owner */
+  #share(updated: readonly (readonly tf.Variable[])[]): Promise<void> {
     const { rank } = this.#group, sent = updated[rank];
     const received = updated.flatMap((variables, owner) => owner === rank ? [] : variables);
     return exchangeVariables({ sent, received }, async (values) => {
-      await this.#room.reserve(most);
+      await this.#room.reserve(this.#most);
       const arrays = await this.#allGather(join(this.#room.take(lengthOf(sent)), values), updated.map(lengthOf));
       return updated.flatMap((variables, owner) => owner === rank ? [] : partsOf(arrays[owner], variables));
     });
