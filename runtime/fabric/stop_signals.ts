@@ -1,4 +1,5 @@
 import { activity, peerFailure } from "../core/activity.ts";
+import { exitCodeOf } from "../core/exit_codes.ts";
 import { info } from "../core/messages.ts";
 import { closeDebugger, preemptionSignals } from "../core/preemption.ts";
 import type { Settings } from "../environments/settings.ts";
@@ -18,9 +19,6 @@ export interface ListenForStopOptions {
   preemptionSignal?: string;
 }
 
-/** Exit code of a process that a signal ended: 128 and its number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
-
 /**
  * Calls back once, at the first Ctrl-C, TERM or preemption signal; the second Ctrl-C or TERM ends the process. Disposing stops it.
  * Under the launcher that is the launcher's to do: there a rank may hear of the same wish twice, from it and from the cluster.
@@ -34,7 +32,7 @@ export function listenForStop(listener: (request: StopRequest) => void, options:
     if (!isPreemption) {
       const told = peerFailure();
       if (told) return giveUp(told.message);
-      if (asked && launcherPid === undefined) Deno.exit(EXIT_CODES[signal]);
+      if (asked && launcherPid === undefined) Deno.exit(exitCodeOf(signal));
       asked = true;
     }
     if (heard) return;

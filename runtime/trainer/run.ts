@@ -30,7 +30,7 @@ import type { Trainer } from "./trainer.ts";
 import type { TrainerConfig } from "./trainer_options.ts";
 import { sayDevices } from "./say_devices.ts";
 import { validateRequest } from "./validate_request.ts";
-import { RESUMABLE } from "../core/exit_codes.ts";
+import { exitCodeOf, RESUMABLE } from "../core/exit_codes.ts";
 import { info, warn } from "../core/messages.ts";
 import type { Fabric } from "../fabric/fabric.ts";
 import type { FabricModule } from "../fabric/fabric_module.ts";
@@ -328,9 +328,10 @@ export class Run implements Session {
     }
     await this.#finish("interrupted");
     if (this.task !== "fit") return [];
-    const unsaved = noteStop(this.stop.signal!);
+    const signal = this.stop.signal!;
+    noteStop(signal);
     // For whoever started the program, unless it chooses another code.
-    Deno.exitCode = config.enableCheckpointing ? RESUMABLE : unsaved;
+    Deno.exitCode = config.enableCheckpointing ? RESUMABLE : exitCodeOf(signal);
     if (config.enableCheckpointing && this.stop.isPreempted && config.requeue) await fabric.requeue();
     return "interrupted";
   }

@@ -1,8 +1,5 @@
 import { info } from "../core/messages.ts";
 
-/** Exit codes of a process that a signal ended: 128 and its number. */
-const NUMBERS: Partial<Record<Deno.Signal, number>> = { SIGINT: 2, SIGTERM: 15, SIGUSR1: 10, SIGUSR2: 12 };
-
 /** Where somebody sits at the program and may well want to go on: the REPL and notebooks. */
 const isInteractive = /\$deno\$(repl|jupyter|notebook)/.test(Deno.mainModule);
 
@@ -25,13 +22,9 @@ export class StoppedError extends Error {
   }
 }
 
-/**
- * A fit was stopped. @returns the exit code of a program that has nothing saved to go on from
- * @param signal what told it, here or on another rank
- */
-export function noteStop(signal: Deno.Signal): number {
+/** A fit was stopped. @param signal what told it, here or on another rank */
+export function noteStop(signal: Deno.Signal): void {
   stoppedBy = signal;
-  return 128 + (NUMBERS[signal] ?? 2);
 }
 
 /** @throws StoppedError if a fit of this program was told to stop, unless somebody sits at it */
