@@ -38,7 +38,7 @@ export function programDifference(told: readonly (Program | null)[]): string | u
   const first = told.findIndex((program) => program !== null);
   for (const [rank, program] of told.entries()) {
     if (program === null || rank === first) continue;
-    const known = Object.entries(told[first]!.facts).filter(([name]) => name in program.facts);
+    const known = Object.entries(told[first]!.facts).filter(([name]) => Object.hasOwn(program.facts, name));
     const theirs = Object.fromEntries(known.map(([name]) => [name, program.facts[name]]));
     const difference = differenceOf(Object.fromEntries(known), theirs);
     if (difference === undefined) continue;
