@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import type { NumberArray, ProcessGroup, SharedArray } from "../../runtime/comm/process_group.ts";
+import type { ProcessGroup, SharedArray } from "../../runtime/comm/process_group.ts";
 import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { joinHosts } from "./hosts_of_ranks.ts";
 import { delay } from "./late_transport.ts";
 import { ProcessMemory } from "./process_memory.ts";
+import { checkReducedInPlace } from "./reduced_in_place.ts";
 
 const leave = (groups: readonly ProcessGroup[]) => Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
 const SMALL = { smallBytes: 64, chunkBytes: 4096, sharedChunkBytes: 4096, collectiveTimeoutMs: 20_000 };
@@ -19,19 +20,7 @@ Deno.test("on several hosts a shared array is reduced in place on each, to the b
     await Promise.all(groups.map(async (group) => {
       for (const Type of [Float32Array, Float64Array, Int32Array]) {
         for (const length of [9, 15, 16, 17, 18, 19, 31, 32, 33, 63, 64, 65, 100, 1021, 20_000]) {
-          using shared = await group.sharedArray<NumberArray>(Type, length + 70);
-          assert.ok(shared.isShared);
-          const values: NumberArray = new Type(length).map((_, i) => Math.sin(i * 1.7 + group.rank * 3.1) * 1000);
-          for (const scatters of [false, true]) {
-            const part = shared.data.fill(5).subarray(3, 3 + length) as NumberArray, copy = values.slice();
-            part.set(values);
-            const [got, expected] = scatters
-              ? [await group.reduceScatter(part, { op: "mean" }), await group.reduceScatter(copy, { op: "mean" })]
-              : [await group.allReduce(part, { op: "mean" }), await group.allReduce(copy, { op: "mean" })];
-            assert.deepEqual(new Uint8Array(got.slice().buffer), new Uint8Array(expected.slice().buffer), `${length}`);
-            const beside = [...shared.data.subarray(0, 3), ...shared.data.subarray(3 + length)];
-            assert.ok(beside.every((value) => value === 5), "nothing beside it is touched");
-          }
+          await checkReducedInPlace(group, Type, { before: 3, length, after: 67 });
         }
       }
     }));

@@ -3,13 +3,14 @@ import { joinMemoryGroup } from "../../runtime/comm/join_memory_group.ts";
 import { joinProcessGroup } from "../../runtime/comm/join_process_group.ts";
 import { MemoryStore } from "../../runtime/comm/memory_store.ts";
 import { memoryTransports } from "../../runtime/comm/memory_transport.ts";
-import type { NumberArray, ProcessGroup, SharedArray, SharedArrayUse } from "../../runtime/comm/process_group.ts";
+import type { ProcessGroup, SharedArray, SharedArrayUse } from "../../runtime/comm/process_group.ts";
 import { TransportGroup } from "../../runtime/comm/transport_group.ts";
 import { CollectiveMismatchError } from "../../runtime/core/errors.ts";
 import { routeMessages } from "../../runtime/core/messages.ts";
 import { joinHosts } from "./hosts_of_ranks.ts";
 import { delay } from "./late_transport.ts";
 import { ProcessMemory } from "./process_memory.ts";
+import { checkReducedInPlace } from "./reduced_in_place.ts";
 
 const leave = (groups: readonly ProcessGroup[]) => Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
 const SMALL = { sharedFromBytes: 0, sharedWholeBytes: 8192, sharedChunkBytes: 4096, collectiveTimeoutMs: 20_000 };
@@ -30,18 +31,7 @@ Deno.test("every length around vectors and ranks' shares is reduced in place to 
     await Promise.all(groups.map(async (group) => {
       for (const Type of [Float32Array, Float64Array, Int32Array]) {
         for (let length = 1; length < 70; length++) {
-          using shared = await group.sharedArray<NumberArray>(Type, length + 2);
-          assert.ok(shared.isShared);
-          const values: NumberArray = new Type(length).map((_, i) => Math.sin(i * 1.7 + group.rank * 3.1) * 1000);
-          for (const scatters of [false, true]) {
-            const part = shared.data.fill(5).subarray(1, 1 + length) as NumberArray, copy = values.slice();
-            part.set(values);
-            const [got, expected] = scatters
-              ? [await group.reduceScatter(part, { op: "mean" }), await group.reduceScatter(copy, { op: "mean" })]
-              : [await group.allReduce(part, { op: "mean" }), await group.allReduce(copy, { op: "mean" })];
-            assert.deepEqual(new Uint8Array(got.slice().buffer), new Uint8Array(expected.slice().buffer));
-            assert.deepEqual([shared.data[0], shared.data[length + 1]], [5, 5], "nothing beside it is touched");
-          }
+          await checkReducedInPlace(group, Type, { before: 1, length, after: 1 });
         }
       }
     }));
