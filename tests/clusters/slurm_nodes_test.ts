@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { RunKey } from "../../runtime/core/run_key.ts";
-import { useProjectPackages } from "../project_packages.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { Network, noNetwork } from "./network.ts";
 import { preempt } from "./preempt.ts";
 import { noSlurm, Slurm } from "./slurm.ts";
+import { batchScripts, runBatchScript } from "./slurm_page.ts";
 
 const reason = noSlurm() ?? noNetwork();
 if (reason) console.log(`skipped: ranks started by Slurm on two nodes, because ${reason}`);
@@ -15,8 +15,7 @@ const deno = [Deno.execPath(), "run", "-A"];
 const MEET = path("scripts/meet.ts");
 
 /** The second batch script of docs/slurm.md, for several nodes. */
-const page = await Deno.readTextFile(new URL("../../docs/slurm.md", import.meta.url));
-const [, [, SCRIPT] = []] = page.matchAll(/```bash\n(#!\/bin\/bash\n[^]*?)```/g);
+const [, SCRIPT] = await batchScripts();
 /** Its lines that make the key. */
 const MAKE_KEY = /^# A file, not[^]*?^\(umask .*\n/m.exec(SCRIPT)?.[0] ?? "";
 
@@ -47,17 +46,7 @@ Deno.test({
     await t.step(
       "the batch script of docs/slurm.md for several nodes runs as it is written, and its key is gone afterwards",
       inFolder(async (cwd) => {
-        await useProjectPackages(cwd);
-        await Deno.writeTextFile(`${cwd}/job.sh`, SCRIPT);
-        await Deno.writeTextFile(
-          `${cwd}/train.ts`,
-          `import ${JSON.stringify(new URL("scripts/meet.ts", import.meta.url))};`,
-        );
-        // The nodes have two processors each.
-        const args = ["--cpus-per-task=1", "--output=out", "job.sh"];
-        const { code, stderr } = await slurm.batch(args, { cwd });
-        const written = await Deno.readTextFile(`${cwd}/out`);
-        assert.equal(code, 0, stderr + written);
+        const written = await runBatchScript(slurm, SCRIPT, cwd);
         assert.equal(written.match(/^met rank=\d local=[01] world=4 sum=10$/gm)?.length, 4, written);
         assert.deepEqual(
           Array.from(Deno.readDirSync(cwd), ({ name }) => name).filter((name) => name.startsWith(".weft-")),

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { valueOf } from "../examples/run_example.ts";
 import { inTemporaryFolder } from "../temporary_folder.ts";
 import { noSlurm, Slurm } from "./slurm.ts";
+import { batchScripts, runBatchScript } from "./slurm_page.ts";
 import { preempt } from "./preempt.ts";
 
 const reason = noSlurm();
@@ -50,17 +51,8 @@ Deno.test({
 
     await t.step("the batch script of docs/slurm.md runs as it is written", () =>
       inTemporaryFolder(async (cwd) => {
-        const page = await Deno.readTextFile(new URL("../../docs/slurm.md", import.meta.url));
-        await Deno.writeTextFile(`${cwd}/job.sh`, /```bash\n(#!\/bin\/bash\n[^]*?)```/.exec(page)![1]);
-        await Deno.writeTextFile(
-          `${cwd}/train.ts`,
-          `import ${JSON.stringify(new URL("scripts/meet.ts", import.meta.url))};`,
-        );
-        // This cluster has two processors.
-        const args = ["--cpus-per-task=1", "--output=out", "job.sh"];
-        const { code, stderr } = await slurm.batch(args, { cwd });
-        const written = await Deno.readTextFile(`${cwd}/out`);
-        assert.equal(code, 0, stderr + written);
+        const [script] = await batchScripts();
+        const written = await runBatchScript(slurm, script, cwd);
         assert.equal(written.match(/^met rank=\d local=\d world=2 sum=3$/gm)?.length, 2, written);
       }));
 
