@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { RunKey } from "../../runtime/core/run_key.ts";
+import { inLanes } from "../in_lanes.ts";
 import { RunningLauncher } from "../launcher/run_launcher.ts";
 import { Network, noNetwork } from "./network.ts";
 
@@ -106,9 +107,7 @@ Deno.test({
       });
     }
     // Most of it is waiting, so that several go on at once.
-    await Promise.all(Array.from({ length: LANES }, async () => {
-      for (let step; (step = steps.shift());) await t.step({ ...step, ...AT_ONCE });
-    }));
+    await inLanes(LANES, steps, (step) => t.step({ ...step, ...AT_ONCE }));
   },
 });
 

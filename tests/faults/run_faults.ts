@@ -1,3 +1,4 @@
+import { inLanes } from "../in_lanes.ts";
 import type { Fault } from "./fault.ts";
 import { launch } from "./launch.ts";
 import { type FaultResult, runFault } from "./run_fault.ts";
@@ -21,15 +22,10 @@ export async function runFaults(faults: readonly Fault[], options: RunFaultsOpti
     return known;
   };
   const results: FaultResult[] = [];
-  let next = 0;
-  const work = async () => {
-    while (next < faults.length) {
-      const index = next++;
-      results[index] = await runFault(faults[index], reference);
-      options.onResult?.(results[index], index);
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency }, work));
+  await inLanes(options.concurrency, faults, async (fault, index) => {
+    results[index] = await runFault(fault, reference);
+    options.onResult?.(results[index], index);
+  });
   return results;
 }
 
